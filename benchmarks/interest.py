@@ -1,0 +1,162 @@
+"""Documents per second: stage interest, both horizons, against Spark's own CountVectorizer + IDF on the same texts.
+
+    PYTHONPATH=lib python benchmarks/interest.py
+
+Both read the same Parquet files in one session on two cores, in alternating runs; the median counts. Ours goes all the
+way from texts and events to the users' weighted vectors; the pipeline ends with weighted vectors per text, and its
+tokenizer only lower-cases and splits at white space, knows no stop words, and sums over no events: the easier task.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import hashlib
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import IDF, CountVectorizer, Tokenizer
+from pyspark.sql import DataFrame, SparkSession
+
+from chronotope.config import Settings, load_settings
+from chronotope.interest import document_frequencies, interests, term_sums, tokens
+from chronotope.store.session import open_session
+
+ROOT = Path(__file__).resolve().parents[1]
+NIGHT = dt.date(2026, 1, 31)
+
+
+def main() -> None:
+    """Run, print, and keep the result beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=int, default=200_000)
+    parser.add_argument("--tokens", type=int, default=60, help="per text")
+    parser.add_argument("--vocabulary", type=int, default=30_000)
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    settings = load_settings(ROOT / "conf" / "chronotope.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        make_world(Path(folder), options)
+        spark = session(Path(folder))
+        items, events = (spark.read.parquet(f"{folder}/{name}") for name in ("items", "events"))
+        seconds = measure(
+            {
+                "chronotope": lambda: ours(items, events, settings),
+                "count_vectorizer_idf": lambda: spark_pipeline(items),
+            },
+            options.runs,
+        )
+    report(vars(options), seconds, pa.__version__, spark.version)
+
+
+def make_world(folder: Path, options: argparse.Namespace) -> None:
+    """Texts with Zipf-distributed made-up words, and one event on each text, spread over the users and 60 days."""
+    rng = np.random.default_rng(20260101)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = np.array(["".join(rng.choice(letters, rng.integers(4, 10))) for _ in range(options.vocabulary)])
+    share = 1 / np.arange(10, options.vocabulary + 10)
+    drawn = rng.choice(options.vocabulary, (options.texts, options.tokens), p=share / share.sum())
+    texts = pa.array([" ".join(row) for row in words[drawn]])
+    ids = pa.array([f"s:i{i}" for i in range(options.texts)])
+    digests = pa.array([hashlib.md5(text.as_py().encode()).hexdigest() for text in texts])
+    night_end = np.datetime64("2026-02-01", "us")
+    ages = rng.integers(1, 60 * 86_400, options.texts).astype("timedelta64[s]")
+    events = {
+        "user_id": [f"s:u{u}" for u in rng.integers(0, options.users, options.texts)],
+        "item_id": ids,
+        "action": rng.choice(["view", "click", "buy"], options.texts),
+        "occurred_at": pa.array(night_end - ages, pa.timestamp("us", "UTC")),
+        "query": pa.nulls(options.texts, pa.string()),
+    }
+    write(folder / "items", pa.table({"item_id": ids, "text_digest": digests, "text": texts}))
+    write(folder / "events", pa.table(events))
+
+
+def write(folder: Path, table: pa.Table) -> None:
+    """The table as eight Parquet files, so that both cores have work."""
+    folder.mkdir()
+    rows = -(-len(table) // 8)
+    for part in range(8):
+        pq.write_table(table.slice(part * rows, rows), folder / f"{part}.parquet")
+
+
+def session(folder: Path) -> SparkSession:
+    """The session of the jobs, held to two cores."""
+    conf = (ROOT / "conf" / "spark" / "local.conf").read_text()
+    path = folder / "spark.conf"
+    path.write_text(conf.replace("local[*]", "local[2]") + f"spark.local.dir {folder}\n")
+    return open_session("interest benchmark", path)
+
+
+def ours(items: DataFrame, events: DataFrame, settings: Settings) -> None:
+    """Texts and events to both horizons' vectors, IDF recounted: a first night."""
+    terms_of_texts = tokens(items, events, settings).persist()
+    sums = term_sums(events, items, terms_of_texts, settings, NIGHT)
+    terms = document_frequencies(items, terms_of_texts, sums, settings, NIGHT).persist()
+    interests(sums, terms, settings, NIGHT).write.format("noop").mode("overwrite").save()
+    terms.unpersist()
+    terms_of_texts.unpersist()
+
+
+def spark_pipeline(items: DataFrame) -> None:
+    """Spark's own: texts to TF-IDF vectors per text."""
+    steps = [
+        Tokenizer(inputCol="text", outputCol="words"),
+        CountVectorizer(inputCol="words", outputCol="counts"),
+        IDF(inputCol="counts", outputCol="weights"),
+    ]
+    model = Pipeline(stages=steps).fit(items)
+    model.transform(items).select("item_id", "weights").write.format("noop").mode("overwrite").save()
+
+
+def measure(contestants: dict[str, Callable[[], None]], runs: int) -> dict[str, list[float]]:
+    """Seconds of each contestant's runs, taking turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(runs):
+        for name, run in contestants.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+            print(f"{name}: {seconds[name][-1]:.1f} s", flush=True)
+    return seconds
+
+
+def report(options: dict[str, int], seconds: dict[str, list[float]], arrow: str, spark: str) -> None:
+    """Print the medians and keep them with machine, date, commit and command."""
+    per_second = {name: round(options["texts"] / statistics.median(runs)) for name, runs in seconds.items()}
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    result = {
+        "documents_per_second": per_second,
+        "ratio": round(per_second["chronotope"] / per_second["count_vectorizer_idf"], 2),
+        "seconds": {name: [round(run, 2) for run in runs] for name, runs in seconds.items()},
+        "options": options,
+        "machine": f"{processor()}, 2 cores used, Python {platform.python_version()}, Spark {spark}, pyarrow {arrow}",
+        "date": dt.date.today().isoformat(),
+        "commit": commit.stdout.strip() or "none yet",
+        "command": " ".join(["python", "benchmarks/interest.py", *sys.argv[1:]]),
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    (ROOT / "benchmarks" / "results" / "interest.json").write_text(text + "\n")
+
+
+def processor() -> str:
+    """The processor's name."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Lists per second of stage recommend, through Spark and written to Parquet: the limit is 5,000 on 2 cores.
+
+    python benchmarks/recommend.py
+    python benchmarks/recommend.py --model space_time
+
+One list is one user in one context, top 10, with bought items hidden. 5,000 items in 20 regions, 50 steps per user;
+every run reads histories, forecasts, states and hidden items from Parquet and writes the whole table. The first run
+is a warm-up. The space-time model has its starting weights, for training changes no cost, and its states come from
+stage infer, which is not timed. The result goes to benchmarks/results/recommend.MODEL.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import functools
+import json
+import os
+import pickle
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "lib"))
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
+os.environ["PYSPARK_PYTHON"] = sys.executable
+
+import numpy as np  # noqa: E402  (the path to the checkout's package comes first)
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+from pyspark.sql import SparkSession  # noqa: E402
+from scipy import sparse  # noqa: E402
+
+from chronotope.config import Settings, load_settings  # noqa: E402
+from chronotope.infer.states import user_states  # noqa: E402
+from chronotope.recommend.recommendations import recommendations  # noqa: E402
+from chronotope.slots import daypart_names  # noqa: E402
+from chronotope.train.blend import KINDS, START, CountBlend  # noqa: E402
+from chronotope.train.inputs import item_tables  # noqa: E402
+from chronotope.train.scorer import SpaceTimeScorer  # noqa: E402
+from chronotope.train.scoring import Catalogue, Scorer  # noqa: E402
+from chronotope.train.space_time import SpaceTime  # noqa: E402
+
+INPUTS = ("histories", "forecasts", "hidden", "states")
+LIMIT = 5_000  # lists per second
+N_REGIONS, N_STEPS, N_HIDDEN, N_CATEGORIES, N_TOPICS = 20, 50, 10, 60, 3
+NIGHT = dt.date(2012, 10, 31)
+NIGHT_END = dt.datetime(2012, 11, 1, tzinfo=dt.UTC)
+
+
+def make_catalogue(settings: Settings, n_items: int, rng: np.random.Generator) -> Catalogue:
+    """Items around 20 region centres within a city, with popularity after Zipf."""
+    dayparts = list(settings.night.dayparts)
+    region = rng.integers(0, N_REGIONS, n_items)
+    centres = np.array([40.7, -74.0]) + rng.normal(0, 0.1, (N_REGIONS, 2))
+    lat, lon = (centres[region] + rng.normal(0, 0.02, (n_items, 2))).T
+    events = rng.poisson(30 / np.sqrt(1 + np.arange(n_items)), (len(dayparts), n_items))
+    rows = (1 + region[None, :]) * len(dayparts) + np.arange(len(dayparts))[:, None]
+    columns = np.broadcast_to(np.arange(n_items), rows.shape)
+    shape = ((1 + N_REGIONS) * len(dayparts), n_items)
+    by_region = sparse.csr_matrix((events.ravel(), (rows.ravel(), columns.ravel())), shape=shape, dtype=np.float32)
+    overall = sparse.vstack([sparse.csr_matrix(events), sparse.csr_matrix((shape[0] - len(dayparts), n_items))])
+    followers = rng.integers(0, n_items, 20 * n_items)
+    followed = (np.ones(followers.size, np.float32), (np.repeat(np.arange(n_items), 20), followers))
+    vectors = rng.normal(size=(n_items, 384)).astype(np.float32)
+    return Catalogue(
+        item_ids=[f"bench:i{n:06d}" for n in range(n_items)],
+        categories=[f"category {n}" for n in rng.integers(0, N_CATEGORIES, n_items)],
+        languages=["Latn"] * n_items,
+        lat=lat,
+        lon=lon,
+        region=region,
+        embedding=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        regions=[f"region{n:02d}" for n in range(N_REGIONS)],
+        actions=sorted(settings.ingest.actions),
+        dayparts=dayparts,
+        daypart_of_slot=np.array([dayparts.index(name) for name in daypart_names(settings.night.dayparts)]),
+        popularity=sparse.csr_matrix(by_region + overall),
+        transitions=sparse.csr_matrix(followed, shape=(n_items, n_items)),
+    )
+
+
+def make_user(number: int, catalogue: Catalogue, n_contexts: int, rng: np.random.Generator) -> dict[str, object]:
+    """One user of two regions: 50 steps, half of them on favourites; likely contexts and bought items."""
+    home = rng.choice(N_REGIONS, 2, replace=False)
+    around = np.flatnonzero(np.isin(catalogue.region, home))
+    favourites = rng.choice(around, 8)
+    item = np.where(rng.random(N_STEPS) < 0.5, rng.choice(favourites, N_STEPS), rng.choice(around, N_STEPS))
+    at_s = NIGHT_END.timestamp() - np.sort(rng.uniform(0, 60 * 86400, N_STEPS))[::-1]
+    pairs = [(daypart, catalogue.regions[region]) for region in home for daypart in catalogue.dayparts]
+    return {
+        "user_id": f"bench:u{number:06d}",
+        "event_id": [f"{number:016x}{step:016x}" for step in range(N_STEPS)],
+        "item_id": [catalogue.item_ids[j] for j in item],
+        "action": rng.choice(["view", "buy"], N_STEPS).tolist(),
+        "occurred_at_s": at_s.tolist(),
+        "slot": rng.integers(0, 168, N_STEPS).tolist(),
+        "region": [catalogue.regions[region] for region in catalogue.region[item]],
+        "lat": catalogue.lat[item].tolist(),
+        "lon": catalogue.lon[item].tolist(),
+        "gap_s": [None, *np.diff(at_s).tolist()],
+        "distance_m": [None, *rng.uniform(0, 9000, N_STEPS - 1).tolist()],
+        "contexts": pairs[:n_contexts],
+        "hidden": [catalogue.item_ids[j] for j in rng.choice(around, N_HIDDEN)],
+    }
+
+
+def write_inputs(
+    spark: SparkSession, folder: Path, catalogue: Catalogue, n_users: int, n_contexts: int, seed: int
+) -> None:
+    """Histories, forecasts and hidden items as Parquet files."""
+    rng = np.random.default_rng(seed)
+    users = pd.DataFrame([make_user(n, catalogue, n_contexts, rng) for n in range(n_users)])
+    asked = users[["user_id", "contexts"]].explode("contexts")
+    asked[["daypart", "region"]] = asked.pop("contexts").tolist()
+    asked["context_probability"] = 1 / n_contexts
+    forecasts = asked.merge(pd.DataFrame({"topic": [f"topic {n}" for n in range(N_TOPICS)]}), how="cross")
+    hidden = users[["user_id", "hidden"]].explode("hidden").rename(columns={"hidden": "item_id"}).drop_duplicates()
+    frames = {"histories": users.drop(columns=["contexts", "hidden"]), "forecasts": forecasts, "hidden": hidden}
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", row_group_size=1000)
+
+
+def load_scorer(model: str, path: str, settings: Settings) -> Scorer:
+    """The model on the saved catalogue."""
+    torch.set_num_threads(1)  # one of the two cores per Python worker
+    with open(path, "rb") as file:
+        catalogue = pickle.load(file)
+    if model == "counts":
+        return CountBlend(catalogue, dict.fromkeys(KINDS, START), model)
+    torch.manual_seed(settings.night.seed)
+    tables = item_tables(catalogue, torch.device("cpu"))
+    half_lives_days = (settings.interest.half_life_long_days, settings.interest.half_life_short_days)
+    return SpaceTimeScorer(model, catalogue, SpaceTime(catalogue, tables, settings.train, half_lives_days))
+
+
+def loader(model: str, folder: Path, settings: Settings) -> Callable[[], Scorer]:
+    """What a worker calls."""
+    return functools.partial(load_scorer, model, str(folder / "catalogue.pickle"), settings)
+
+
+def one_run(spark: SparkSession, folder: Path, settings: Settings, model: str) -> tuple[int, float]:
+    """Lists written, and the seconds from the first read to the last file."""
+    started = time.perf_counter()
+    read = {name: spark.read.parquet(str(folder / f"{name}.parquet")) for name in INPUTS}
+    frame = recommendations(
+        read["histories"],
+        read["forecasts"],
+        read["states"],
+        read["hidden"],
+        loader(model, folder, settings),
+        model,
+        settings,
+        NIGHT_END,
+        NIGHT,
+    )
+    frame.write.mode("overwrite").parquet(str(folder / "recommendations"))
+    seconds = time.perf_counter() - started
+    written = spark.read.parquet(str(folder / "recommendations"))
+    return written.where("rank = 1 and user_id != '*'").count(), seconds
+
+
+def main() -> None:
+    """Print and keep the median of three runs and its ratio to the limit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--contexts", type=int, default=6, help="lists per user")
+    parser.add_argument("--model", choices=["counts", "space_time"], default="counts")
+    parser.add_argument("--items", type=int, default=5_000)
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    settings = load_settings(ROOT / "conf" / "chronotope.yaml", overrides=["recommend.seen=hide", "recommend.k=10"])
+    spark = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.memory", "2g")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.session.timeZone", "UTC")
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        catalogue = make_catalogue(settings, args.items, np.random.default_rng(settings.night.seed))
+        (folder / "catalogue.pickle").write_bytes(pickle.dumps(catalogue))
+        write_inputs(spark, folder, catalogue, args.users, args.contexts, settings.night.seed)
+        histories = spark.read.parquet(str(folder / "histories.parquet"))
+        states = user_states(histories, loader(args.model, folder, settings), settings, NIGHT)
+        states.write.parquet(str(folder / "states.parquet"))
+        print("warm-up", *one_run(spark, folder, settings, args.model))
+        measured = [one_run(spark, folder, settings, args.model) for _ in range(args.runs)]
+    report([lists / seconds for lists, seconds in measured], measured[0][0], args)
+
+
+def report(rates: list[float], n_lists: int, args: argparse.Namespace) -> None:
+    """Print the figures and write the results file."""
+    options = f"--model {args.model} --users {args.users} --contexts {args.contexts}"
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    median = statistics.median(rates)
+    result = {
+        "claim": f"at least {LIMIT} lists per second on 2 cores with 5,000 items",
+        "model": args.model,
+        "lists": n_lists,
+        "items": args.items,
+        "lists_per_s": [round(rate) for rate in rates],
+        "median_lists_per_s": round(median),
+        "ratio_to_limit": round(median / LIMIT, 2),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "commit": commit.stdout.strip() or "uncommitted",
+        "command": f"python benchmarks/recommend.py {options}",
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    (ROOT / "benchmarks" / "results" / f"recommend.{args.model}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

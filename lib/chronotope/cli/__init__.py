@@ -1,0 +1,1 @@
+"""What people and schedulers type: `jobs` for spark-submit, `people` for the `chronotope` command."""

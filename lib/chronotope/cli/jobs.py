@@ -1,0 +1,140 @@
+"""The command line that every job shares: options, checks before Spark starts, progress, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chronotope.config import Settings, load_settings, read_yaml
+from chronotope.errors import ChronotopeError, UsageError
+from chronotope.flow import STAGES
+from chronotope.ingest.source import Source, load_source
+from chronotope.store.inputs import FoundInputs, check_inputs
+from chronotope.store.lock import exclusive
+from chronotope.store.night import Night, open_night
+from chronotope.store.session import open_session, read_properties
+from chronotope.store.snapshot import snapshots
+
+ROOT = Path(__file__).resolve().parents[3]
+Run = Callable[[Night], None]
+
+log = logging.getLogger("chronotope")
+
+
+def main(runs: Mapping[str, Run], argv: Sequence[str] | None = None) -> int:
+    """Run one stage, or with several `runs` the whole night; the process's exit code.
+
+    0 is success, 2 a mistake of the caller (nothing was changed), others as in `chronotope.errors`.
+    """
+    options = parser(runs).parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
+    log.setLevel(logging.INFO)
+    try:
+        work(options, runs)
+    except ChronotopeError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where jobs speak to people
+        return error.exit_code
+    return 0
+
+
+def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
+    """The options; `--from` where there are several stages."""
+    what = f"Run stage {next(iter(runs))} of a night." if len(runs) == 1 else "Run a whole night and publish it."
+    made = argparse.ArgumentParser(
+        description=what, epilog=settings_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = made.add_argument
+    add("--source", action="append", required=True, type=Path, metavar="YAML",
+        help="what the log looks like, see conf/sources; repeat it, with its --input, for several logs")
+    add("--input", action="append", type=Path, metavar="DIR", default=[],
+        help="folder of the source's files (default: none; needed by ingest)")
+    add("--tables", required=True, type=Path, metavar="DIR", help="folder of the tables, made where there is none")
+    add("--date", required=True, type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="the night, by the day it ends")
+    add("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides",
+        help="override a setting (default: none)")
+    add("--settings", type=Path, metavar="YAML", default=ROOT / "conf" / "chronotope.yaml",
+        help="all settings (default: conf/chronotope.yaml)")
+    add("--properties-file", type=Path, metavar="CONF", default=ROOT / "conf" / "spark" / "local.conf",
+        help="Spark settings where spark-submit gave none (default: conf/spark/local.conf)")
+    if len(runs) > 1:
+        add("--from", choices=STAGES, default=STAGES[0], dest="first", help=f"first stage (default: {STAGES[0]})")
+    return made  # fmt: skip
+
+
+def settings_help() -> str:
+    """Every setting with its shipped value, for `--help`."""
+    try:
+        sections = read_yaml(ROOT / "conf" / "chronotope.yaml")
+    except UsageError:
+        return "settings: see conf/chronotope.yaml"
+    lines = [f"  {section}.{key}={value}" for section, keys in sections.items() for key, value in keys.items()]
+    return "settings and their defaults:\n" + "\n".join(lines)
+
+
+def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
+    """Check everything that can be checked without Spark, then run the stages under the folder's lock.
+
+    Raises:
+        ChronotopeError: whatever ends the night.
+    """
+    sources = [load_source(path) for path in options.source]
+    settings = settings_of(options, sources)
+    first = getattr(options, "first", next(iter(runs)))
+    if first == "ingest":
+        if len(options.input) != len(sources):
+            raise UsageError(f"{len(sources)} --source and {len(options.input)} --input: give each source its folder")
+    read_properties(options.properties_file)
+    with exclusive(options.tables):
+        inputs = found_inputs(options, sources) if first == "ingest" else ()
+        spark = open_session(f"chronotope {options.date}", options.properties_file)
+        try:
+            night = open_night(spark, options.tables, options.date, settings)
+            night.sources = inputs
+            chosen = {name: run for name, run in runs.items() if STAGES.index(name) >= STAGES.index(first)}
+            run_stages(night, chosen)
+        finally:
+            spark.stop()
+
+
+def found_inputs(options: argparse.Namespace, sources: Sequence[Source]) -> tuple[tuple[Source, FoundInputs], ...]:
+    """Each source with the files that the night reads of it.
+
+    Raises:
+        UsageError: for files that are not there.
+    """
+    before = [snapshot.night for snapshot in snapshots(options.tables) if snapshot.night < options.date]
+    previous = max(before, default=None)
+    pairs = zip(sources, options.input, strict=True)
+    return tuple((source, check_inputs(source, folder, options.date, previous)) for source, folder in pairs)
+
+
+def settings_of(options: argparse.Namespace, sources: Sequence[Source]) -> Settings:
+    """The settings file, the sources' settings over it (of several sources the last one wins), then `--set`."""
+    merged: dict[str, dict[str, Any]] = {}
+    for source in sources:
+        for section, entries in source.settings.items():
+            merged.setdefault(section, {}).update(entries)
+    return load_settings(options.settings, merged, options.overrides)
+
+
+def run_stages(night: Night, runs: Mapping[str, Run]) -> None:
+    """Run stages in order, each under its manifest; after the last of the flow the night is published."""
+    log.info("night %s: %s", night.date, "first night" if night.before is None else f"after {night.before.night}")
+    begun = time.monotonic()
+    for number, (stage, run) in enumerate(runs.items(), start=1):
+        log.info("[%d/%d] %s ...", number, len(runs), stage)
+        night.begin(stage)
+        started = time.monotonic()
+        run(night)
+        seconds = time.monotonic() - started
+        night.finish(stage, round(seconds, 3), dt.datetime.now(dt.UTC))
+        log.info("[%d/%d] %s done in %.1f s", number, len(runs), stage, seconds)
+    if STAGES[-1] in runs:
+        night.publish()
+        log.info("night %s is published in %s (%.0f s in all)", night.date, night.tables_dir, time.monotonic() - begun)

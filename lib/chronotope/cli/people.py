@@ -1,0 +1,128 @@
+"""`chronotope`: the command for people, over published tables and without Spark."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from chronotope.cli import render
+from chronotope.cli.evaluation import evaluation
+from chronotope.cli.overview import runs, tables
+from chronotope.cli.query import query
+from chronotope.cli.show import Wanted, examples, show
+from chronotope.errors import ChronotopeError, UsageError
+from chronotope.store.snapshot import Snapshot, open_snapshot
+
+EXIT_CLOSED_PIPE = 141  # what a shell reports for SIGPIPE
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answer one question; the process's exit code: 0, 2 for a mistake of the caller, 5 for unreadable tables."""
+    options = parser().parse_args(argv)
+    try:
+        render.show(reply_to(options), options.json)
+        sys.stdout.flush()
+    except ChronotopeError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where the command complains
+        return error.exit_code
+    except BrokenPipeError:  # `chronotope ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; the common options stand before or after the command's name."""
+    made = argparse.ArgumentParser(prog="chronotope", description="What the nights published: look, and ask.")
+    common(made, None)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        common(added, argparse.SUPPRESS)
+        return added
+
+    command("tables", "every table: rows, size, version, nights and what a row is")
+    command("runs", "every published night: its model, the gate's decision, seconds and rows")
+    add_show(command("show", "a user's interests, and their lists by daypart and region with reasons"))
+    asked = command("evaluation", "the night's models beside the yardsticks, with intervals")
+    asked.add_argument("--slice", default="all", help="which queries: all, or column=value (default: all)")
+    asked = command("query", "read-only SQL; NAME has a table's current rows, NAME_history those of every night")
+    asked.add_argument("sql", metavar="SQL", help='such as "SELECT * FROM items LIMIT 5"')
+    asked.add_argument("--rows", type=positive, default=1000, help="rows given at most (default: 1000)")
+    return made
+
+
+def common(to: argparse.ArgumentParser, default: str | None) -> None:
+    """The options of every command; `default` keeps a command's parser from undoing what came before its name."""
+    to.add_argument("--tables", type=Path, metavar="DIR", default=default, help="folder of the tables (needed)")
+    to.add_argument("--night", type=night, metavar="YYYY-MM-DD", default=default, help="default: the latest published")
+    to.add_argument("--json", action="store_true", default=default or False, help="JSON, not text")
+
+
+def add_show(to: argparse.ArgumentParser) -> None:
+    """The options of `show`."""
+    to.add_argument("user", nargs="*", metavar="USER", help="user_id, with or without its source; * is anybody")
+    to.add_argument("--examples", type=positive, metavar="N", help="also the N users with the most events")
+    to.add_argument("--daypart", help="only lists of this part of the week (default: all)")
+    to.add_argument("--region", help="only lists of this region (default: all)")
+    to.add_argument("--lists", type=positive, default=8, metavar="N", help="lists per user at most (default: 8)")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def night(text: str) -> dt.date:
+    """A date, for argparse."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2012-10-31") from error
+
+
+def reply_to(options: argparse.Namespace) -> render.Reply:
+    """The answer to a parsed command line.
+
+    Raises:
+        UsageError: for what argparse cannot see.
+        StoreError: when the tables cannot be read.
+    """
+    if options.tables is None:
+        raise UsageError("which tables? Give --tables DIR, the folder that the nights wrote")
+    if not options.tables.is_dir():
+        raise UsageError(f"--tables {options.tables}: no such folder")
+    snapshot = open_snapshot(options.tables, options.night)
+    if options.command == "show":
+        return reply_to_show(snapshot, options)
+    if options.command == "evaluation":
+        return evaluation(snapshot, options.slice)
+    if options.command == "query":
+        return query(snapshot, options.sql, options.rows)
+    return {"tables": tables, "runs": runs}[options.command](snapshot)
+
+
+def reply_to_show(snapshot: Snapshot, options: argparse.Namespace) -> render.Reply:
+    """The answer to `show`.
+
+    Raises:
+        UsageError: when nobody was named.
+    """
+    names = [*options.user, *(examples(snapshot, options.examples) if options.examples else [])]
+    if not names:
+        raise UsageError("show whom? Give a USER, or --examples N")
+    return show(snapshot, names, Wanted(options.daypart, options.region, options.lists))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Stage evaluate: how good the lists are, beside the yardsticks, and which model may publish."""

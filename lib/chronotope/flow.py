@@ -1,0 +1,28 @@
+"""The stages of a night, in order: the only list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: the tables that it reads (beside the source's input) and those that it writes."""
+
+    name: str
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+
+
+FLOW: tuple[Stage, ...] = (
+    Stage("ingest", ("events", "items"), ("events", "items", "rejects")),
+    Stage("interest", ("events", "items", "term_sums", "terms"), ("term_sums", "terms", "interests")),
+    Stage("sessions", ("events", "sessions"), ("sessions", "counts", "transitions")),
+    Stage("embed", ("items", "item_embeddings"), ("item_embeddings",)),
+    Stage("train", ("sessions", "items", "item_embeddings", "counts", "transitions", "models"), ("models", "ranks")),
+    Stage("infer", ("models", "sessions", "counts"), ("user_states", "forecasts")),
+    Stage("recommend", ("models", "sessions", "counts", "user_states", "forecasts", "events"), ("recommendations",)),
+    Stage("evaluate", ("ranks", "models", "recommendations", "forecasts", "events"), ("evaluations", "feedback")),
+)
+STAGES: tuple[str, ...] = tuple(stage.name for stage in FLOW)
+BY_NAME: dict[str, Stage] = {stage.name: stage for stage in FLOW}

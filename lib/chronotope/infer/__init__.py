@@ -1,0 +1,1 @@
+"""Stage infer: where each user stands, and what is expected of them by time and place."""

@@ -1,0 +1,127 @@
+"""Items: how each is described, and which rows a night adds."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from chronotope.config import IngestSettings
+from chronotope.ingest.night import Night
+from chronotope.ingest.records import ITEM_FIELDS
+from chronotope.ingest.source import Source
+from chronotope.places import with_cells
+from chronotope.tables.events import ITEMS
+
+# ISO 15924 codes and the names that regular expressions know them by.
+SCRIPTS = {
+    "Latn": "IsLatin", "Hani": "IsHan", "Cyrl": "IsCyrillic", "Arab": "IsArabic", "Hebr": "IsHebrew",
+    "Grek": "IsGreek", "Hang": "IsHangul", "Hira": "IsHiragana", "Kana": "IsKatakana", "Thai": "IsThai",
+    "Deva": "IsDevanagari", "Beng": "IsBengali", "Taml": "IsTamil", "Telu": "IsTelugu", "Geor": "IsGeorgian",
+    "Armn": "IsArmenian", "Ethi": "IsEthiopic",
+}  # fmt: skip
+
+
+def items_of(
+    catalogue: DataFrame | None,
+    judged: DataFrame,
+    source: Source,
+    settings: IngestSettings,
+    night: Night,
+    previous: DataFrame | None = None,
+) -> DataFrame:
+    """The `items` rows that are new or changed against the `previous` ones (current rows, None on the first night).
+
+    An item's row comes from the `catalogue`, or from the night's accepted events where they describe items. An item
+    with events that nothing describes gets a row of nulls, and keeps the description it had. `first_seen` is the
+    earliest accepted event, so far; coordinates out of range are left out.
+    """
+    events = judged.where((F.col("outcome") == "accepted") & F.col("item_id").isNotNull())
+    if source.items is None or catalogue is not None:
+        rows = catalogue
+    else:
+        # The newest event describes the item, unless the source orders its rows otherwise.
+        order = F.col("item.order") if source.items.order else F.col("occurred_at")
+        rows = events.select("item_id", "arrival_day", F.col("item").withField("order", order).alias("item"))
+    seen = events.groupBy("item_id").agg(F.min("occurred_at").alias("first_seen"))
+    items = seen if rows is None else described(rows, source, catalogue is not None).join(seen, "item_id", "full_outer")
+    items = completed(items, source, settings, night)
+    return ITEMS.conform(items if previous is None else changed(items, previous))
+
+
+def described(rows: DataFrame, source: Source, raw_ids: bool) -> DataFrame:
+    """One row per item with the fields of its chosen description; the order is given in `chronotope.ingest.source`."""
+    item_id = F.concat(F.lit(f"{source.name}:"), F.col("item_id")) if raw_ids else F.col("item_id")
+    text = clean(F.coalesce("item.text", "item.title"))
+    best = F.max(
+        F.struct(
+            text.isNotNull().alias("has_text"),
+            F.col("arrival_day"),
+            F.col("item.order").alias("order"),
+            text.alias("text"),
+            *[clean(F.col(f"item.{name}")).alias(name) for name in ITEM_FIELDS if name != "text"],
+        )
+    )
+    known = rows.select(item_id.alias("item_id"), "arrival_day", "item").where(F.col("item_id").isNotNull())
+    return known.groupBy("item_id").agg(best.alias("best")).select("item_id", "best.*")
+
+
+def completed(items: DataFrame, source: Source, settings: IngestSettings, night: Night) -> DataFrame:
+    """Add what follows from a description: language, digest, cell, region."""
+    absent = [name for name in ITEM_FIELDS if name not in items.columns]
+    items = items.withColumns({name: F.lit(None).cast("string") for name in absent})
+    lat, lon = F.col("lat").try_cast("double"), F.col("lon").try_cast("double")
+    valid = (F.abs(lat) <= 90) & (F.abs(lon) <= 180)
+    items = items.select(
+        *("item_id", "title", "text", "category", "region", "first_seen"),
+        F.coalesce("language", script_of(F.col("text"))).alias("language"),
+        F.when(valid, lat).alias("lat"),
+        F.when(valid, lon).alias("lon"),
+        F.lit(source.name).alias("source"),
+        F.md5("text").alias("text_digest"),
+        F.lit(night.date).alias("night"),
+    )
+    items = with_cells(items, settings.cell_resolution, settings.region_resolution)
+    return items.withColumn("region", F.coalesce("region", "region_cell")).drop("region_cell")
+
+
+def changed(items: DataFrame, previous: DataFrame) -> DataFrame:
+    """The rows that differ from the previous ones; what this night does not describe keeps its description."""
+    fields = [name for name in ITEMS.names if name not in ("item_id", "night")]
+    old = previous.select("item_id", *[F.col(name).alias(f"old_{name}") for name in fields])
+    joined = items.join(old, on="item_id", how="left")
+    undescribed = F.col("text").isNull() & F.col("title").isNull() & F.col("category").isNull()
+    merged = {
+        name: F.when(undescribed, F.coalesce(F.col(f"old_{name}"), F.col(name))).otherwise(F.col(name))
+        for name in fields
+        if name != "first_seen"
+    }
+    merged["first_seen"] = F.least("first_seen", "old_first_seen")
+    joined = joined.withColumns(merged)
+    same = F.lit(True)
+    for name in fields:
+        same = same & F.col(name).eqNullSafe(F.col(f"old_{name}"))
+    return joined.where(F.col("old_source").isNull() | ~same).select(*ITEMS.names)
+
+
+def script_of(text: Column) -> Column:
+    """The ISO 15924 code of the script that most letters belong to; ties by the order of `SCRIPTS`; null for none.
+
+    >>> words = spark.createDataFrame([("Café Größe",), ("咖啡 & tea 茶馆",), ("42 ☕",)], "text string")
+    >>> [row.script for row in words.select(script_of(F.col("text")).alias("script")).collect()]
+    ['Latn', 'Hani', None]
+    """
+    # One struct per script, so that the engine computes each count once.
+    counts = [
+        F.struct(
+            F.length(F.regexp_replace(text, rf"[^\p{{{name}}}]", "")).alias("n"), F.lit(-i), F.lit(code).alias("code")
+        )
+        for i, (code, name) in enumerate(SCRIPTS.items())
+    ]
+    most = F.array_max(F.array(*counts))
+    return F.when(most["n"] > 0, most["code"])
+
+
+def clean(text: Column) -> Column:
+    """Text without null characters, which end a string for many readers; null where nothing is left."""
+    kept = F.translate(text, "\0", "")
+    return F.when(F.trim(kept) != "", kept)

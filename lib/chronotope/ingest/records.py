@@ -1,0 +1,189 @@
+"""The source's expressions, evaluated over its inputs: raw records with the columns that the rules judge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from chronotope.errors import SourceError
+from chronotope.ingest.clock import clock_of, instant_of, known_zone, own_offset, zone_offset
+from chronotope.ingest.source import ItemRules, Source
+
+log = logging.getLogger(__name__)
+
+# What reading adds to the source's own columns; an input may lack any of them.
+CORRUPT = "_corrupt_record"  # the text of a record that is no CSV or JSON of the declared columns, else null
+LINE = "_line"  # the record's text as it came, where the format is text
+ARRIVAL = "_arrival_day"  # the day of {day}
+
+ITEM_FIELDS = ("title", "text", "category", "language", "lat", "lon", "region")
+MARK = "\x1f"  # separates parts of a digest's text: the unit separator occurs in no id
+
+
+def records_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame:
+    """One row per record of the events' input, with what the source's expressions make of it.
+
+    Columns: `record` (the whole record as JSON), `malformed` (true where it could not be parsed), `arrival_day` (null
+    for a log delivered whole), `key` (the declared key as text), `user_id`, `item_id`, `action`, `region`, `query`
+    (text, null where blank), `occurred_at` (UTC), `time_text`, `utc_offset_min`, `readable` (the time is one, and from
+    1970 on), `placeable` (there is an offset or a known zone), `lat`, `lon`, `value` (text, as they came), and `item`,
+    a struct of `ITEM_FIELDS` and `order`, null where a catalogue describes the items.
+
+    Raises:
+        SourceError: naming the expression, the column that it asks for and what the input has.
+    """
+    rules = source.events
+    frame = prepared(inputs, source, rules.origin)
+    sql = rules.columns.model_dump()
+    columns = {
+        name: evaluated(frame, sql[name], f"{source.name}: events.columns.{name}", rules.origin)
+        for name in sql
+        if sql[name] is not None
+    }
+    keys = [evaluated(frame, part, f"{source.name}: events.key", rules.origin) for part in rules.key]
+    given = frame.select(
+        record_of(frame).alias("record"),
+        or_null(frame, CORRUPT, "string").isNotNull().alias("malformed"),
+        or_null(frame, ARRIVAL, "date").alias("arrival_day"),
+        F.concat_ws(MARK, *[F.coalesce(part.cast("string"), F.lit("\0")) for part in keys]).alias("key"),
+        *[text_of(columns.get(name)).alias(name) for name in ("user_id", "item_id", "action", "region", "query")],
+        *[text_of(columns.get(name)).alias(name) for name in ("lat", "lon", "value", "time_zone")],
+        columns["occurred_at"].alias("occurred"),
+        text_of(columns.get("time_text", columns["occurred_at"])).alias("time_text"),
+        text_of(columns.get("utc_offset_min")).alias("offset_text"),
+        item_struct(frame, source).alias("item"),
+    )
+    return with_time(given, source)
+
+
+def with_time(given: DataFrame, source: Source) -> DataFrame:
+    """Turn `occurred`, `offset_text`, `time_zone` and `region` into the columns on time of `records_of`.
+
+    Raises:
+        SourceError: when `occurred` is no timestamp and no text.
+    """
+    kind = given.schema["occurred"].dataType.simpleString()
+    if kind not in ("timestamp", "timestamp_ntz", "string"):
+        raise SourceError(
+            f"{source.name}: events.columns.occurred_at gives {kind}; make it a timestamp, as in timestamp_seconds(...)"
+        )
+    zone = F.col("time_zone")
+    if source.time_zones:
+        pairs = F.create_map(*[F.lit(text) for pair in source.time_zones.items() for text in pair])
+        zone = F.coalesce(zone, F.try_element_at(pairs, F.col("region")), F.lit(source.time_zones.get("*")))
+    placed = given.withColumn("zone", known_zone(zone)).withColumn("own_offset", own_offset(F.col("offset_text")))
+    placed = placed.withColumn("clock", clock_of(kind, F.col("occurred")))
+    without_offset = F.col("offset_text").isNull()
+    instant = instant_of(kind, F.col("clock"), without_offset, F.col("own_offset"), F.col("zone"))
+    placed = placed.withColumn("occurred_at", instant)
+    offset = F.when(without_offset, zone_offset(F.col("occurred_at"), F.col("zone"))).otherwise(F.col("own_offset"))
+    return placed.withColumns(
+        {
+            "utc_offset_min": offset,
+            "readable": F.coalesce(F.col("clock") >= F.timestamp_seconds(F.lit(0)), F.lit(False)),
+            "placeable": F.when(without_offset, F.col("zone").isNotNull()).otherwise(F.col("own_offset").isNotNull()),
+        }
+    ).drop("occurred", "time_zone", "zone", "own_offset", "clock", "offset_text")
+
+
+def catalogue_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame | None:
+    """One row per row of the items' own input: `item_id`, `arrival_day` and `item`; None where events describe items.
+
+    Raises:
+        SourceError: as in `records_of`.
+    """
+    if source.items is None or source.items_from_events:
+        return None
+    frame = prepared(inputs, source, source.items.origin)
+    for join in source.items.join:
+        right = prepared(inputs, source, join.input).drop(CORRUPT, LINE, ARRIVAL)
+        try:
+            frame = frame.join(right, on=join.using, how="left")
+        except AnalysisException as error:
+            raise SourceError(f"{source.name}: items.join with {join.input}: {cause_of(error, right)}") from error
+    item_id = evaluated(
+        frame, source.items.columns.item_id, f"{source.name}: items.columns.item_id", source.items.origin
+    )
+    return frame.select(
+        text_of(item_id).alias("item_id"),
+        or_null(frame, ARRIVAL, "date").alias("arrival_day"),
+        item_struct(frame, source, described=True).alias("item"),
+    )
+
+
+def item_struct(frame: DataFrame, source: Source, described: bool = False) -> Column:
+    """The item's description as a struct of `ITEM_FIELDS` and `order`; null unless this frame describes items."""
+    if source.items is None or not (described or source.items_from_events):
+        return F.lit(None).cast("struct<" + ",".join(f"{name}:string" for name in (*ITEM_FIELDS, "order")) + ">")
+    rules: ItemRules = source.items
+    sql = rules.columns.model_dump()
+    fields = []
+    for name in ITEM_FIELDS:
+        known = sql[name] is not None
+        value = evaluated(frame, sql[name], f"{source.name}: items.columns.{name}", rules.origin) if known else None
+        fields.append(text_of(value).alias(name))
+    order = evaluated(frame, rules.order or "null", f"{source.name}: items.order", rules.origin)
+    return F.struct(*fields, order.alias("order"))
+
+
+def prepared(inputs: Mapping[str, DataFrame], source: Source, name: str) -> DataFrame:
+    """One input, grouped where the source says so.
+
+    Raises:
+        SourceError: as in `records_of`.
+    """
+    frame, rules = inputs[name], source.inputs[name]
+    if not rules.group_by:
+        return frame
+    columns = [F.expr(sql).alias(column) for column, sql in rules.columns.items()]
+    try:
+        return frame.groupBy(*rules.group_by).agg(*columns)
+    except AnalysisException as error:
+        raise SourceError(f"{source.name}: inputs.{name}.columns: {cause_of(error, frame)}") from error
+
+
+def evaluated(frame: DataFrame, sql: str, place: str, origin: str) -> Column:
+    """The column of a SQL expression, tried on the frame now so that the error can name it.
+
+    Raises:
+        SourceError: when it does not parse or asks for what the input has not.
+    """
+    try:
+        column = F.expr(sql)
+        frame.select(column)
+    except AnalysisException as error:
+        raise SourceError(f"{place} ({sql}) over input {origin!r}: {cause_of(error, frame)}") from error
+    return column
+
+
+def cause_of(error: AnalysisException, frame: DataFrame) -> str:
+    """Why Spark refused an expression, and what the input has."""
+    has = ", ".join(name for name in frame.columns if name not in (CORRUPT, LINE, ARRIVAL))
+    condition, parts = error.getCondition() or "", error.getMessageParameters() or {}
+    if condition.startswith("UNRESOLVED_") and "objectName" in parts:
+        return f"there is no column {parts['objectName']}; the input has {has}"
+    message = str(error).strip().splitlines()[0]
+    return f"{message}; the input has {has}"
+
+
+def record_of(frame: DataFrame) -> Column:
+    """The whole record as JSON: its line where that is JSON, else an object of all its columns."""
+    if LINE not in frame.columns:
+        return F.to_json(F.struct(*[F.col(f"`{name}`") for name in frame.columns if name != ARRIVAL]))
+    line = F.make_valid_utf8(LINE)
+    return F.when(F.col(CORRUPT).isNull(), line).otherwise(F.to_json(F.struct(line.alias(CORRUPT))))
+
+
+def or_null(frame: DataFrame, name: str, kind: str) -> Column:
+    """A column of the frame, or nulls of a type where the frame has none of that name."""
+    return F.col(name) if name in frame.columns else F.lit(None).cast(kind)
+
+
+def text_of(column: Column | None) -> Column:
+    """A column as text, null where blank."""
+    text = (F.lit(None) if column is None else column).cast("string")
+    return F.when(F.trim(text) != "", text)

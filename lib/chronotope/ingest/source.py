@@ -1,0 +1,260 @@
+"""A source: one YAML file that says how a log becomes events and items, without code.
+
+The format, with every key (those marked * are needed):
+
+```yaml
+name: shop                       # * lower case, digits and _; ids become `shop:<id>`
+description: one sentence        # *
+inputs:                          # * one entry per file set or table
+  log:
+    path: events/{day}/*.json.gz # * glob below --input; with {day} (2026-01-31) the log is delivered by arrival day
+    format: json                 # * csv, json (one object per line), text (one column `value`), parquet or delta
+    options: {sep: ","}          #   Spark's reader options
+    schema: "user STRING, ..."   #   Spark DDL; needed for json and for csv without header. STRING is best for what may
+                                 #   be broken: a value that does not fit its type makes the record `malformed`
+  tags:
+    path: tags.parquet
+    format: parquet
+    group_by: [movie]            #   one row per group, with aggregates as columns; use sort_array(collect_list(..)),
+    columns: {tags: "..."}       #   for collect_list alone has no fixed order
+events:                          # *
+  from: log                      # * an input
+  key: [order_id, line]          # * SQL over the input's columns: records of equal key and time are the same event
+  identical: same                # * same: the first is taken, the others are refused as duplicate;
+                                 #   separate: each is an event of its own (two equal lines of an invoice)
+  columns:                       # * SQL over the input's columns, one for each column
+    user_id: user                # *
+    item_id: item                # * 'null' when the log has none; a record with a `query` needs no item
+    action: lower(what)          # * one of ingest.actions
+    occurred_at: at              # * TIMESTAMP: the instant. TIMESTAMP_NTZ: the local clock where it happened. Text:
+                                 #   ISO 8601, UTC where it names no offset
+    time_text: at_raw            #   the time as it came, where occurred_at parses it: tells unreadable from missing
+    utc_offset_min: offset       #   local time less UTC in minutes; needed, or time_zone, or time_zones below
+    time_zone: "'Europe/Paris'"  #   IANA name
+    lat: lat                     #   degrees; number or text
+    lon: lon
+    region: city                 #   name of a city, country, store
+    value: price                 #   a rating, a price, a quantity; number or text
+    query: search_text
+items:                           #   without it, items have ids only
+  from: log                      # * the events' input: described by the accepted events; another: a catalogue
+  join: [{input: tags, using: [movie]}]  # left joins on columns of the same name
+  order: updated_at              #   SQL: of several rows of one item, the one with the largest value describes it
+  columns:
+    item_id: item                # *
+    title: name
+    text: concat_ws('. ', name, description)  # what models read; without it, the title
+    category: kind
+    language: lang               #   without it, the script of most letters: Latn, Hani, Arab, ...
+    lat: lat
+    lon: lon
+    region: city
+time_zones:                      #   region -> IANA name, for records without offset or zone of their own; * is the rest
+  "*": Europe/London
+settings:                        #   what differs from conf/chronotope.yaml for this log
+  sessions: {gap_s: 1800.0}
+```
+
+Several rows of one item: the described one with a text goes first, then the latest arrival day, the largest `order`
+(where there is none: the newest event), then the largest values of the columns; the choice never depends on the order
+of rows. ANSI SQL is on, so write try_cast, try_to_timestamp and try_divide: a record that cannot be cast must become a
+refused record and not end the night.
+
+How a log arrives: with `{day}` a night reads the days after the night before up to its own, an event at or after its
+arrival day's end is refused as `after_night`, one older than that end less `late_days` as `too_late`, and a copy of
+one already taken as `duplicate`. Without `{day}` the whole log is there each night: what is taken already is passed
+over, and what is at or after the night's end waits for its own night.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from chronotope.config import Section, nearest, read_yaml
+from chronotope.errors import SettingsError, SourceError
+
+DAY = "{day}"
+
+
+class Input(Section):
+    """One file set or table below the input folder."""
+
+    path: str
+    format: Literal["csv", "json", "text", "parquet", "delta"]
+    options: dict[str, str | bool | int] = Field(default_factory=dict)
+    ddl: str | None = Field(default=None, alias="schema")
+    group_by: list[str] = Field(default_factory=list)
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def by_day(self) -> bool:
+        """Whether the input arrives in one piece per day."""
+        return DAY in self.path
+
+    @property
+    def has_header(self) -> bool:
+        """Whether a CSV input names its columns in each file's first line."""
+        return str(self.options.get("header", False)).lower() == "true"
+
+    @model_validator(mode="after")
+    def readable(self) -> Input:
+        """Refuse an input whose columns could not be known before its data is."""
+        if self.ddl is None and (self.format == "json" or (self.format == "csv" and not self.has_header)):
+            raise ValueError("needs a schema: json, and csv without header, do not name their columns")
+        if self.format == "delta" and self.by_day:
+            raise ValueError("a delta input is one table: its path takes no {day}")
+        if bool(self.group_by) != bool(self.columns):
+            raise ValueError("group_by and columns belong together: give both or none")
+        return self
+
+
+class Join(Section):
+    """A left join with another input on columns of the same name."""
+
+    input: str
+    using: list[str] = Field(min_length=1)
+
+
+class EventColumns(Section):
+    """A Spark SQL expression for each column of an event."""
+
+    user_id: str
+    item_id: str
+    action: str
+    occurred_at: str
+    time_text: str | None = None
+    utc_offset_min: str | None = None
+    time_zone: str | None = None
+    lat: str | None = None
+    lon: str | None = None
+    region: str | None = None
+    value: str | None = None
+    query: str | None = None
+
+
+class EventRules(Section):
+    """Where events come from and when two records are the same event."""
+
+    origin: str = Field(alias="from")
+    key: list[str] = Field(min_length=1)
+    identical: Literal["same", "separate"]
+    columns: EventColumns
+
+
+class ItemColumns(Section):
+    """A Spark SQL expression for each column of an item."""
+
+    item_id: str
+    title: str | None = None
+    text: str | None = None
+    category: str | None = None
+    language: str | None = None
+    lat: str | None = None
+    lon: str | None = None
+    region: str | None = None
+
+
+class ItemRules(Section):
+    """Where items come from."""
+
+    origin: str = Field(alias="from")
+    join: list[Join] = Field(default_factory=list)
+    order: str | None = None
+    columns: ItemColumns
+
+
+class Source(Section):
+    """One log: its inputs, and how their columns become events and items."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str
+    inputs: dict[str, Input] = Field(min_length=1)
+    events: EventRules
+    items: ItemRules | None = None
+    time_zones: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("time_zones")
+    @classmethod
+    def known_zones(cls, zones: dict[str, str]) -> dict[str, str]:
+        """Refuse names that the IANA database has not."""
+        known = available_timezones()
+        wrong = {region: name for region, name in zones.items() if name not in known}
+        if wrong:
+            raise ValueError(f"no IANA time zones: {wrong}")
+        return zones
+
+    @model_validator(mode="after")
+    def whole(self) -> Source:
+        """Refuse references to inputs that are not there, and events without local time."""
+        named = [self.events.origin]
+        if self.items:
+            named += [self.items.origin, *(join.input for join in self.items.join)]
+        for name in named:
+            if name not in self.inputs:
+                raise ValueError(f"there is no input {name!r}{nearest(name, self.inputs)}")
+        columns = self.events.columns
+        if not (columns.utc_offset_min or columns.time_zone or self.time_zones):
+            raise ValueError("events need local time: give events.columns utc_offset_min or time_zone, or time_zones")
+        return self
+
+    @property
+    def by_day(self) -> bool:
+        """Whether events arrive in one piece per day."""
+        return self.inputs[self.events.origin].by_day
+
+    @property
+    def items_from_events(self) -> bool:
+        """Whether an item is described by the records of its events."""
+        return self.items is not None and self.items.origin == self.events.origin and not self.items.join
+
+
+def load_source(path: Path) -> Source:
+    """Read a source file.
+
+    Raises:
+        SourceError: for a missing file, bad YAML, an unknown or missing key (with the nearest known one), a wrong
+            type or a reference to an input that is not there; all faults at once.
+    """
+    try:
+        return Source.model_validate(read_yaml(path))
+    except SettingsError as error:
+        raise SourceError(str(error)) from error
+    except ValidationError as error:
+        raise SourceError(f"{path}: " + "; ".join(fault_text(fault) for fault in error.errors())) from error
+
+
+def fault_text(fault: Any) -> str:
+    """One pydantic fault in words.
+
+    >>> fault_text({"loc": ("events", "kye"), "type": "extra_forbidden", "input": 1, "msg": ""})
+    "unknown key events.kye; did you mean 'key'?"
+    """
+    place = ".".join(str(part) for part in fault["loc"]) or "source"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {place}{nearest(str(fault['loc'][-1]), keys_at(fault['loc'][:-1]))}"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    if fault["type"] == "value_error":
+        return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{place} = {fault['input']!r}: {fault['msg']}"
+
+
+def keys_at(loc: tuple[str | int, ...]) -> dict[str, Any]:
+    """The keys that a source file may have at a place, with their fields.
+
+    >>> list(keys_at(("items", "join", 0)))
+    ['input', 'using']
+    """
+    rooms: dict[str, type[BaseModel]] = {
+        "": Source, "inputs": Input, "events": EventRules, "items": ItemRules, "events.columns": EventColumns,
+        "items.columns": ItemColumns, "items.join": Join,
+    }  # fmt: skip
+    # An input's name and a join's number are places without keys of their own.
+    names = loc[:1] if loc[:1] == ("inputs",) else tuple(part for part in loc if isinstance(part, str))
+    model = rooms[".".join(str(name) for name in names)]
+    return {field.alias or name: field for name, field in model.model_fields.items()}

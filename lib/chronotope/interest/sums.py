@@ -1,0 +1,91 @@
+"""Term sums: a night's share of every user's interest, before IDF, relative to that night's end."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from chronotope.config import InterestSettings, Settings
+from chronotope.interest.entries import HORIZONS, Entries, entries_of, lengths_of, sums_by_user
+from chronotope.interest.texts import Batches
+from chronotope.sessions.memory import weight_of
+from chronotope.slots import end_of
+from chronotope.tables.interests import TERM_SUMS
+
+DAY_S = 86_400.0
+
+
+def term_sums(events: DataFrame, items: DataFrame, tokens: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+    """What a night's events add to their users' interests: table `term_sums`.
+
+    `weight(u, w) = sum over events e of u: a(action_e) * tf(w, d_e) * 2^(-(night_end - t_e) / half_life)`, with
+    `tf(w, d) = count of w in d / number of terms in d`, so that a long description says no more than a short one, and
+    `d_e` the item's text and, as a document of its own, the query. Forward decay (Cormode, Shkapenyuk, Srivastava, Xu:
+    Forward Decay, ICDE 2009, section 3) with the night's own end as landmark: nights add up once they are rescaled.
+
+    Late events count with their own time. An event after the night's end, an item never described and a text without
+    a term add nothing; a user to whom all events add nothing has no row.
+
+    Args:
+        events: the events that this night took in.
+        items: current items; only `item_id` and `text_digest` are read.
+        tokens: what `tokens` gave for them.
+        settings: reads `interest` (half-lives, action weights) and `night.time_zone`.
+        night: the date whose end the weights refer to, and what the rows are written under.
+
+    """
+    documents = document_weights(events, items, settings, night).join(tokens, "text_digest")
+    by_user = documents.select("user_id", *HORIZONS, "terms").repartition("user_id").sortWithinPartitions("user_id")
+    schema = "user_id string, terms array<struct<term:string,long:double,short:double>>"
+    return TERM_SUMS.conform(by_user.mapInArrow(add_up, schema).withColumn("night", F.lit(night)))
+
+
+def document_weights(events: DataFrame, items: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+    """How much each text counts for each user: columns user_id, text_digest, long, short.
+
+    Events are added up per user and item first: a user with a million events has as many rows as items and queries.
+    """
+    end_s = end_of(night, settings.night.time_zone).timestamp()
+    age_s = F.lit(end_s) - F.unix_micros("occurred_at") / F.lit(1e6)
+    action = weight_of(F.col("action"), settings.interest.action_weights)
+    weights = [
+        F.sum(action * decay(age_s, half_life_days)).alias(horizon)
+        for horizon, half_life_days in half_lives_days(settings.interest).items()
+    ]
+    met = events.where(age_s > 0).groupBy("user_id", "item_id", "query").agg(*weights)
+    digests = met.join(items.select("item_id", "text_digest"), "item_id", "left")
+    texts = F.array_compact(F.array("text_digest", F.md5("query")))
+    return digests.select("user_id", F.explode(texts).alias("text_digest"), *HORIZONS)
+
+
+def decay(age_s: Column, half_life_days: float) -> Column:
+    """What is left of a weight after `age_s` seconds."""
+    return F.pow(F.lit(2.0), -age_s / F.lit(half_life_days * DAY_S))
+
+
+def half_lives_days(settings: InterestSettings) -> dict[str, float]:
+    """The half-life of each horizon."""
+    return {"long": settings.half_life_long_days, "short": settings.half_life_short_days}
+
+
+def add_up(batches: Batches) -> Batches:
+    """From rows (user_id, long, short, terms) sorted by user to one row per user with all terms' sums."""
+    for entries in sums_by_user(batches, frequencies):
+        sums = pa.StructArray.from_arrays(
+            [entries.terms.take(pa.array(entries.term)), *map(pa.array, entries.weights)], names=["term", *HORIZONS]
+        )
+        terms = pa.ListArray.from_arrays(pa.array(entries.starts(), pa.int32()), sums)
+        yield pa.RecordBatch.from_arrays([entries.users, terms], names=["user_id", "terms"])
+
+
+def frequencies(batch: pa.RecordBatch) -> Entries:
+    """One entry per occurrence of a term, weighing its document's weight over the document's length."""
+    terms = pc.split_pattern(batch.column("terms"), " ")
+    lengths = lengths_of(terms)
+    weights = np.stack([batch.column(horizon).to_numpy() for horizon in HORIZONS])
+    return entries_of(batch.column("user_id"), lengths, terms.flatten(), np.repeat(weights / lengths, lengths, axis=1))

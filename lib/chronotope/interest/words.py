@@ -1,0 +1,121 @@
+"""Words of a text: Unicode and case folded, stop words left out, Chinese cut into words."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import pyarrow as pa
+
+# Longer runs are keys, hashes and encoded files, not words; one of 1 MB would be a term of 1 MB in every table.
+MAX_TERM_CHARS = 64
+
+# Diacritics of the Latin, Greek and Cyrillic alphabets, Hebrew points, Arabic vowel signs and tatweel, soft hyphens and
+# invisible joiners: people search without them. Vowel signs of Indic and Thai script are letters in all but name.
+STRIPPED = re.compile("[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670\u00ad\u200e\u200f\u2060\ufeff]+")
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+HAS_HAN = re.compile(f"[{HAN}]")
+# jieba's Viterbi copies its path at every character: 333,333 of them without a break (1 MB) take it
+# hours, and in pieces two seconds. No sentence goes on for 100 characters without punctuation.
+HAN_OR_OTHER = re.compile(f"[{HAN}]{{1,100}}|[^{HAN}]+")
+ASCII_WORD = re.compile("[a-z0-9]+")
+
+# `\w` knows letters and digits but not the combining marks that Indic words go on with. U+FE00 and up (emoji
+# variation selectors) and U+20D0 to U+20FF (keycaps) are marks too, but of no script.
+MARKS = "".join(
+    letter
+    for letter in map(chr, (*range(0x300, 0x1E00), *range(0xA800, 0xAC00)))
+    if unicodedata.category(letter)[0] == "M"
+)
+WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*")
+
+
+def fold(text: str) -> str:
+    """Text in which what people see as the same word is the same string: NFKC, caseless, without diacritics.
+
+    Case is folded after decomposition, for some capitals only appear there (㎒ is MHz).
+
+    >>> fold("Ｃａｆé STRAẞE ㎒ Ёлка")
+    'cafe strasse mhz елка'
+    """
+    if text.isascii():
+        return text.lower()
+    caseless = unicodedata.normalize("NFKD", text).casefold()
+    return unicodedata.normalize("NFKC", STRIPPED.sub("", caseless))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in order, digits kept inside them, stop words and lengths not looked at yet.
+
+    A run of Han characters is cut into Chinese words by jieba; scripts without spaces that it does not know (Thai,
+    Lao, Khmer) give one word per run.
+
+    >>> words("USB3.0 hub_4port, 无线蓝牙耳机2024款 🎧")
+    ['usb3', '0', 'hub', '4port', '无线', '蓝牙', '耳机', '2024', '款']
+    """
+    folded = fold(text)
+    if folded.isascii():
+        return ASCII_WORD.findall(folded)
+    found = WORD.findall(folded)
+    if not HAS_HAN.search(folded):
+        return found
+    return [word for run in found for word in cut_han(run)]
+
+
+def cut_han(run: str) -> Iterator[str]:
+    """The words of a run of letters, in which the Han characters are cut by jieba."""
+    for piece in HAN_OR_OTHER.findall(run):
+        if HAS_HAN.match(piece):
+            yield from segmenter().cut(piece)
+        else:
+            yield piece
+
+
+@functools.cache
+def segmenter() -> Any:
+    """The Chinese word cutter, loaded once per process and only when a text needs it (about a second).
+
+    jieba's own loading goes through a cache file in the shared temporary folder, which any user of the machine could
+    have written, and logs to stderr; building the prefix dictionary from the package's file does neither.
+    """
+    import jieba
+
+    tokenizer = jieba.Tokenizer()
+    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
+    tokenizer.initialized = True
+    return tokenizer
+
+
+@functools.cache
+def stop_words() -> frozenset[str]:
+    """The English and Chinese stop words that come with the package."""
+    folder = resources.files("chronotope.interest")
+    lists = [(folder / f"stopwords_{language}.txt").read_text(encoding="utf-8") for language in ("en", "zh")]
+    return frozenset(line for text in lists for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def terms_of(text: str, min_token_chars: int) -> list[str]:
+    """The terms of a text: its words of `min_token_chars` to 64 characters that are no stop words, with repeats.
+
+    >>> terms_of("The cat and the other CAT", 2)
+    ['cat', 'cat']
+    """
+    stops = stop_words()
+    return [word for word in words(text) if min_token_chars <= len(word) <= MAX_TERM_CHARS and word not in stops]
+
+
+def tokenise(texts: pa.Array, min_token_chars: int) -> pa.Array:
+    """The terms of each text, joined by spaces: one string per text, null for null.
+
+    Terms hold no spaces. As one string they cross between Python and the JVM as a block of bytes; as arrays of strings
+    each term would be copied on its own.
+
+    >>> tokenise(pa.array(["The cat sat", None, "!"]), 2).to_pylist()
+    ['cat sat', None, '']
+    """
+    joined = [None if text is None else " ".join(terms_of(text, min_token_chars)) for text in texts.to_pylist()]
+    return pa.array(joined, pa.string())

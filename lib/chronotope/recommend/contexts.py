@@ -1,0 +1,92 @@
+"""Which lists are made: the times and places that a user is likely to ask about, and the items not to show again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from chronotope.config import NightSettings, RecommendSettings
+
+
+def likely_contexts(forecasts: DataFrame, max_contexts: int) -> DataFrame:
+    """One row per user: the likeliest contexts first, as two arrays of one length, dayparts and regions.
+
+    Ties in `context_probability` by daypart, then region.
+
+    Args:
+        forecasts: rows of the table `forecasts`, or any frame of user_id, daypart, region and context_probability;
+            rows that repeat a context (one per topic) count once.
+        max_contexts: contexts kept per user.
+    """
+    contexts = forecasts.groupBy("user_id", "daypart", "region").agg(F.max("context_probability").alias("p"))
+    ordered = F.sort_array(F.collect_list(F.struct((-F.col("p")).alias("p"), "daypart", "region")))
+    likeliest = contexts.groupBy("user_id").agg(F.slice(ordered, 1, max_contexts).alias("contexts"))
+    return likeliest.select(
+        "user_id", F.col("contexts.daypart").alias("dayparts"), F.col("contexts.region").alias("regions")
+    )
+
+
+def seen_items(events: DataFrame, recommend: RecommendSettings) -> DataFrame | None:
+    """The items that each user must not be shown again: distinct user_id, item_id; None where seen items are kept.
+
+    Args:
+        events: all accepted events of the history: an item bought two years ago is still owned.
+        recommend: `seen` and `hide_actions` decide.
+    """
+    if recommend.seen == "keep":
+        return None
+    hiding = events.where(F.col("action").isin(recommend.hide_actions) & F.col("item_id").isNotNull())
+    return hiding.select("user_id", "item_id").distinct()
+
+
+def users_asked(
+    histories: DataFrame,
+    forecasts: DataFrame,
+    user_states: DataFrame | None,
+    hidden_items: DataFrame | None,
+    night: NightSettings,
+    max_contexts: int,
+) -> DataFrame:
+    """All that is needed of a user in one row: the history's arrays, dayparts, regions, encoded, hidden.
+
+    Every user of `histories` stays. Who has no forecast is asked about every daypart without a region; `encoded`
+    (state, long and short in one array) and `hidden` (item_ids) are null where there are none.
+    """
+    anywhen = list(night.dayparts)[:max_contexts]
+    users = histories.drop("event_id").join(likely_contexts(forecasts, max_contexts), "user_id", "left")
+    users = users.withColumns(
+        {
+            "dayparts": F.coalesce("dayparts", F.array(*[F.lit(name) for name in anywhen])),
+            "regions": F.coalesce("regions", F.array(*[F.lit("") for _ in anywhen])),
+            "encoded": F.lit(None).cast("array<float>"),
+            "hidden": F.lit(None).cast("array<string>"),
+        }
+    )
+    if user_states is not None:
+        states = user_states.select("user_id", F.concat("state", "long", "short").alias("encoded"))
+        users = users.drop("encoded").join(states, "user_id", "left")
+    if hidden_items is not None:
+        hidden = hidden_items.groupBy("user_id").agg(F.collect_set("item_id").alias("hidden"))
+        users = users.drop("hidden").join(hidden, "user_id", "left")
+    return users
+
+
+def middle_slot(ranges: Sequence[Sequence[int]]) -> int:
+    """The slot that stands for a daypart: the middle hour of the middle day of its longest range, the first of equals.
+
+    >>> middle_slot([[0, 4, 6, 11]])  # Wednesday, 08:00
+    56
+    """
+
+    def hours(first_day: int, last_day: int, first_hour: int, end_hour: int) -> int:
+        return (last_day - first_day + 1) * (end_hour - first_hour)
+
+    first_day, last_day, first_hour, end_hour = max(ranges, key=lambda each: hours(*each))
+    return 24 * ((first_day + last_day) // 2) + (first_hour + end_hour) // 2
+
+
+def middle_slots(dayparts: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
+    """The slot that stands for each daypart, by name."""
+    return {name: middle_slot(ranges) for name, ranges in dayparts.items()}

@@ -1,0 +1,154 @@
+"""From a batch of users to ranked lists, and from these to rows of the table `recommendations`.
+
+Letters: B users, Q lists, K items per list, R rows, N items, D size of a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chronotope.config import Settings
+from chronotope.errors import ModelError
+from chronotope.recommend.candidates import Candidates
+from chronotope.recommend.columns import as_maps, lengths, members, no_history
+from chronotope.recommend.contexts import middle_slots
+from chronotope.recommend.popular import Popularity
+from chronotope.recommend.ranking import Lists, ranked
+from chronotope.recommend.reasons import reasons
+from chronotope.train.batches import users_of
+from chronotope.train.histories import STEP_FIELDS
+from chronotope.train.scoring import Bools, Floats, Ints, Queries, Scorer, Users
+
+ANYBODY = "*"  # the user_id of the lists for users without history
+# Scores of one step, lists x items, on average: 4 million are 16 MiB in fp32, and the model may need as much again.
+MAX_SCORES = 2**22
+HISTORY_FIELDS = ["user_id", *(field for field in STEP_FIELDS if field != "event_id")]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The lists that a batch of users is asked for, with the names that they are filed under."""
+
+    queries: Queries
+    dayparts: pa.Array  # [Q] names
+    regions: pa.Array  # [Q] names, "" for none
+
+
+class ListMaker:
+    """Makes the lists of users with one model, for the moment `at_s` (epoch seconds)."""
+
+    def __init__(self, scorer: Scorer, settings: Settings, at_s: float):
+        self.scorer = scorer
+        self.settings = settings
+        self.at_s = at_s
+        self.slots = middle_slots(settings.night.dayparts)
+        catalogue, recommend = scorer.catalogue, settings.recommend
+        self.candidates = Candidates(catalogue, max(recommend.k, recommend.candidates), recommend.near_m)
+        self.item_ids = pa.array(catalogue.item_ids, pa.string())
+        self.categories = pa.array(catalogue.categories, pa.string()).dictionary_encode()
+
+    def rows(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """The lists of any number of rows of `contexts.users_asked`, some users at a time.
+
+        At most `infer.batch_users` at a time, those of one region together, for they share what the region costs;
+        then those of similar length, for padding costs as much as steps.
+        """
+        scores = len(batch.column("dayparts").flatten()) * len(self.item_ids)
+        size = max(1, min(self.settings.infer.batch_users, MAX_SCORES * batch.num_rows // max(scores, 1)))
+        likeliest = pc.list_element(batch.column("regions"), 0).dictionary_encode().indices
+        order = np.lexsort((lengths(batch.column("item_id")), likeliest))
+        for start in range(0, batch.num_rows, size):
+            yield self.of_users(batch.take(pa.array(order[start : start + size])))
+
+    def of_users(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The lists of one batch of users, as rows."""
+        catalogue = self.scorer.catalogue
+        users = users_of(batch.select(HISTORY_FIELDS).to_pandas(), catalogue)
+        asked = self.asked(batch.column("dayparts"), batch.column("regions"), users.length)
+        states = self.states(users, batch.column("encoded"))[asked.queries.user]
+        hidden = members(batch.column("hidden"), self.item_ids)
+        mask = self.candidates.mask(users, asked.queries, hidden)
+        lists = self.lists(self.scorer, states, users, asked.queries, mask)
+        return self.as_rows(batch.column("user_id").take(pa.array(asked.queries.user)), asked, lists)
+
+    def of_anybody(self) -> Iterator[pa.RecordBatch]:
+        """The lists for users without history: by popularity, for every daypart and every region and for none."""
+        scorer = Popularity(self.scorer.model_id, self.scorer.catalogue)
+        nobody = no_history(ANYBODY)
+        for region in ["", *self.scorer.catalogue.regions]:
+            dayparts = pa.array([list(self.slots)])
+            asked = self.asked(dayparts, pa.array([[region] * len(self.slots)]), nobody.length)
+            mask = self.candidates.mask(nobody, asked.queries, None)
+            states = scorer.encode(nobody, asked.queries)
+            lists = self.lists(scorer, states, nobody, asked.queries, mask)
+            yield self.as_rows(pa.array([ANYBODY] * len(self.slots)), asked, lists)
+
+    def lists(self, scorer: Scorer, states: Floats, users: Users, queries: Queries, mask: Bools) -> Lists:
+        """The ranked lists of the queries."""
+        recommend = self.settings.recommend
+        return ranked(scorer, states, users, queries, mask, recommend.candidates, recommend.k)
+
+    def asked(self, dayparts: pa.Array, regions: pa.Array, known_steps: Ints) -> Asked:
+        """The queries of a batch: a morning list knows the whole history, but not what comes just before.
+
+        Args:
+            dayparts: [B] arrays of names, one per list.
+            regions: [B] arrays of as many names.
+            known_steps: [B] lengths of the histories.
+        """
+        user: Ints = np.repeat(np.arange(len(dayparts)), lengths(dayparts))
+        whens, wheres = dayparts.flatten(), regions.flatten()
+        queries = Queries(
+            user=user,
+            known_steps=known_steps[user],
+            at_s=np.full(user.size, self.at_s),
+            slot=np.array([self.slots[name] for name in whens.to_pylist()], dtype=np.int64),
+            region=self.scorer.catalogue.region_index.get_indexer(wheres.to_pandas()).astype(np.int64),
+            previous_known=np.zeros(user.size, dtype=bool),
+        )
+        return Asked(queries, whens, wheres)
+
+    def states(self, users: Users, encoded: pa.Array) -> Floats:
+        """The users' states, [B, D]: those given, and for users without one, encoded from the histories.
+
+        Raises:
+            ModelError: when a given state has not the size of the model's.
+        """
+        sizes, n = lengths(encoded), len(users.user_ids)
+        given = encoded.flatten().to_numpy(zero_copy_only=False)
+        if n and sizes.all() and (sizes == sizes[0]).all():
+            return np.asarray(given.reshape(n, -1), dtype=np.float32)
+        queries = Queries(
+            user=np.arange(n), known_steps=users.length, at_s=np.full(n, self.at_s), slot=np.zeros(n, np.int64),
+            region=np.full(n, -1), previous_known=np.zeros(n, bool),
+        )  # fmt: skip
+        states = self.scorer.encode(users, queries)
+        there = sizes > 0
+        if (sizes[there] != states.shape[1]).any():
+            size = states.shape[1]
+            raise ModelError(f"user_states of model {self.scorer.model_id} have not {size} numbers: run infer again")
+        states[there] = given.reshape(there.sum(), states.shape[1])
+        return states
+
+    def as_rows(self, user_ids: pa.Array, asked: Asked, lists: Lists) -> pa.RecordBatch:
+        """The lists [Q, K] as Arrow rows, whole columns at a time."""
+        row, rank = np.nonzero(lists.there)
+        items, of_list = lists.items[row, rank], pa.array(row)
+        parts = {name: values[row, rank] for name, values in lists.parts.items()}
+        dayparts, placed = asked.dayparts.dictionary_encode(), asked.queries.region[row] >= 0
+        columns = {
+            "user_id": user_ids.take(of_list),
+            "daypart": asked.dayparts.take(of_list),
+            "region": asked.regions.take(of_list),
+            "rank": pa.array(rank + 1, pa.int32()),
+            "item_id": self.item_ids.take(pa.array(items)),
+            "score": pa.array(lists.scores[row, rank]),
+            "parts": as_maps(parts, len(row)),
+            "reason": reasons(parts, self.categories.take(pa.array(items)), dayparts.take(of_list), placed),
+        }
+        return pa.RecordBatch.from_pydict(columns)

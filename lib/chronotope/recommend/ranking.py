@@ -1,0 +1,94 @@
+"""The best K candidates of each list, in an order that does not depend on chance.
+
+Letters: Q queries, N items, M shortlisted items, K items shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from chronotope.errors import ModelError
+from chronotope.train.scoring import Bools, Doubles, Floats, Ints, Queries, Scorer, Users
+
+ROUND_DIGITS = 6  # scores are rounded to 1e-6, the noise of fp32 sums, so that equal items compare equal
+BLOCK_ROWS = 32  # of 5,000 items: 1.3 MB of integers stay in the processor's cache, twice as fast as all rows at once
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Ranked lists, best first; where a list has fewer than K items, `there` is False and the rest means nothing."""
+
+    items: Ints  # [Q, K] columns of the catalogue
+    scores: Doubles  # [Q, K] sums of the parts
+    parts: Mapping[str, Doubles]  # name to [Q, K], rounded
+    there: Bools  # [Q, K]
+
+
+def ranked(
+    scorer: Scorer, states: Floats, users: Users, queries: Queries, mask: Bools, shortlist_size: int, k: int
+) -> Lists:
+    """The `k` best of the candidates in `mask` [Q, N], by the sum of their parts, ties by item_id.
+
+    The whole catalogue is scored, and the `shortlist_size` best candidates have their parts computed. A score is
+    the sum of its parts, each rounded to 1e-6, so the parts of a row add up to its score. As `Scorer.score` agrees
+    with the sum within 1e-4, the lists are exact unless more candidates than the shortlist has room to spare lie
+    within 1e-4 of the last one shown.
+
+    Raises:
+        ModelError: when an item has no finite score.
+    """
+    scores = scorer.score(states, users, queries)
+    if not np.isfinite(scores.sum()):  # one pass: a sum is a number only when all its terms are
+        raise ModelError(f"model {scorer.model_id} gives a score that is no number: train it again")
+    shortlist = largest(scores, mask, max(k, shortlist_size))  # [Q, M]
+    there = np.take_along_axis(mask, shortlist, axis=1)
+    given = scorer.parts(states, users, queries, shortlist)
+    parts = {name: rounded(values) for name, values in given.items()}
+    totals = rounded(np.sum(list(parts.values()), axis=0))
+    order = np.lexsort((shortlist, np.where(there, -totals, np.inf)), axis=-1)[:, :k]
+
+    def chosen(values: Doubles) -> Doubles:
+        return np.take_along_axis(values, order, axis=1)
+
+    return Lists(
+        items=np.take_along_axis(shortlist, order, axis=1),
+        scores=chosen(totals),
+        parts={name: chosen(values) for name, values in parts.items()},
+        there=np.take_along_axis(there, order, axis=1),
+    )
+
+
+def rounded(values: Floats | Doubles) -> Doubles:
+    """Values in float64, rounded to 1e-6; minus zero becomes zero."""
+    return np.asarray(np.round(values.astype(np.float64), ROUND_DIGITS) + 0.0, dtype=np.float64)
+
+
+def largest(scores: Floats, mask: Bools, size: int) -> Ints:
+    """Columns of the `size` largest masked scores of each row, in no order, [Q, min(size, N)]; ties by column.
+
+    Rows with fewer masked columns are filled with others. Scores within 1e-6 of each other tie.
+
+    >>> largest(np.array([[1.0, 3.0, 3.0]], np.float32), np.ones((1, 3), bool), 1).tolist()
+    [[1]]
+    """
+    blocks = range(0, len(scores), BLOCK_ROWS)
+    found = [largest_keys(scores[at : at + BLOCK_ROWS], mask[at : at + BLOCK_ROWS], size) for at in blocks]
+    return np.concatenate(found) if found else np.empty((0, min(size, scores.shape[1])), dtype=np.int64)
+
+
+def largest_keys(scores: Floats, mask: Bools, size: int) -> Ints:
+    """`largest` of few rows.
+
+    One integer holds score and column: a partition of these is unique, that of tied floats is arbitrary. Those of
+    masked items differ too, as a partition of equal keys takes eight times as long.
+    """
+    n = scores.shape[1]
+    size = min(size, n)
+    keys = np.rint(np.multiply(scores, 10.0**ROUND_DIGITS, dtype=np.float64)).astype(np.int64)
+    keys *= n
+    keys -= np.arange(n)
+    np.copyto(keys, np.iinfo(np.int64).min + np.arange(n), where=~mask)
+    return np.argpartition(keys, n - size, axis=1)[:, n - size :]

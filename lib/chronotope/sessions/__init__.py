@@ -1,0 +1,8 @@
+"""Stage sessions: what a user did in one go, and what the memory features count of it."""
+
+from __future__ import annotations
+
+from chronotope.sessions.cut import sessions
+from chronotope.sessions.memory import counts, transitions
+
+__all__ = ["counts", "sessions", "transitions"]

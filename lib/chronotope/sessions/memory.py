@@ -1,0 +1,84 @@
+"""What the memory features read: additive counts of items and of successions, one summand per night."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from chronotope.config import Settings
+from chronotope.slots import daypart_of
+from chronotope.tables.counts import COUNTS, TRANSITIONS
+
+
+def counts(events: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+    """How often, how heavily and how lately each user met each item, by daypart and region: table `counts`.
+
+    Over the events that this night took in, late ones included; those without an item are left out. The sums over
+    nights are what one pass over all events gives, and `last_at` is then the maximum.
+
+    Args:
+        events: the events that this night took in.
+        settings: reads `night.dayparts` and `interest.action_weights`; an action that is not listed weighs 1.
+        night: what the rows are written under.
+
+    """
+    weight = weight_of(F.col("action"), settings.interest.action_weights)
+    return COUNTS.conform(
+        events.where(F.col("item_id").isNotNull())
+        .groupBy(
+            "user_id",
+            "item_id",
+            daypart_of(F.col("slot"), settings.night.dayparts).alias("daypart"),
+            F.coalesce("region", F.lit("")).alias("region"),
+        )
+        .agg(F.count("*").alias("n"), F.sum(weight).alias("weight"), F.max("occurred_at").alias("last_at"))
+        .withColumn("night", F.lit(night))
+    )
+
+
+def weight_of(action: Column, action_weights: Mapping[str, float]) -> Column:
+    """The weight of an action; 1 when it is not listed."""
+    listed = [F.when(action == name, F.lit(float(weight))) for name, weight in action_weights.items()]
+    return F.coalesce(*listed, F.lit(1.0))
+
+
+def transitions(sessions: DataFrame, open_sessions: DataFrame | None, night: dt.date) -> DataFrame:
+    """By how much tonight changed the times that one item followed another in a session: table `transitions`.
+
+    A succession is a pair of neighbouring items in a session once the steps without an item are left out; an item
+    that follows itself counts. `n` is the number in tonight's rows less the number in the rows that they replace, so
+    the sum over nights always equals the count over the sessions as they stand: when a late event X lands between A
+    and B, the night adds A to X and X to B, and takes back A to B with n = -1. Pairs that did not change have no row.
+
+    Args:
+        sessions: what `chronotope.sessions.sessions` gave tonight.
+        open_sessions: the same frame that it was given.
+        night: what the rows are written under.
+
+    """
+    change = successions(sessions).withColumn("n", F.lit(1))
+    if open_sessions is not None:
+        rewritten = sessions.select(F.col("session_key").alias("rewritten_key"))
+        replaced = open_sessions.join(rewritten, F.col("session_key") == F.col("rewritten_key"), "left_semi")
+        change = change.unionByName(successions(replaced).withColumn("n", F.lit(-1)))
+    return TRANSITIONS.conform(
+        change.groupBy("user_id", "from_item_id", "item_id")
+        .agg(F.sum("n").alias("n"))
+        .where(F.col("n") != 0)
+        .withColumn("night", F.lit(night))
+    )
+
+
+def successions(sessions: DataFrame) -> DataFrame:
+    """One row per pair of neighbouring items in a session: user_id, from_item_id, item_id."""
+    items = F.transform(F.filter("steps", lambda step: step["item_id"].isNotNull()), lambda step: step["item_id"])
+    pairs = F.zip_with(
+        "items",
+        F.slice("items", 2, F.size("items")),
+        lambda before, after: F.struct(before.alias("from_item_id"), after.alias("item_id")),
+    )
+    # The last item of a session has no successor: zip_with pads it with null.
+    return sessions.select("user_id", items.alias("items")).select("user_id", F.inline(pairs)).dropna(subset="item_id")

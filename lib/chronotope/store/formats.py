@@ -1,0 +1,58 @@
+"""The table formats that a night can write, and where each keeps what is staged."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+from chronotope.errors import UsageError
+from chronotope.store import delta, parquet
+from chronotope.store.files import DataFile
+from chronotope.tables import Table
+
+MARK = Path("_night") / "format"
+
+
+class Format(Protocol):
+    """What a table format can do; `delta` and `parquet` are the modules that do it."""
+
+    def version_of(self, root: Path) -> int | None:
+        """The newest version, or None."""
+        ...
+
+    def paths_at(self, root: Path, version: int) -> dict[dt.date, list[str]]:
+        """Data files of a version by night."""
+        ...
+
+    def replace_night(self, table: Table, root: Path, night: dt.date, attempt: str, files: Sequence[DataFile]) -> int:
+        """Publish one night of one table; returns the version."""
+        ...
+
+
+FORMATS: dict[str, Format] = {"delta": cast(Format, delta), "parquet": cast(Format, parquet)}
+
+
+def staging_base(root: Path, name: str) -> Path:
+    """The folder below which a format stages `night=D/<attempt>/`: Delta readers see only what the log names."""
+    return root / parquet.STAGED if name == "parquet" else root
+
+
+def format_of(tables_dir: Path) -> str | None:
+    """The format that a folder of tables was begun with; None for a new folder."""
+    mark = tables_dir / MARK
+    return mark.read_text(encoding="utf-8").strip() if mark.is_file() else None
+
+
+def claim_format(tables_dir: Path, name: str) -> None:
+    """Begin a folder of tables in a format, or check that it is the folder's.
+
+    Raises:
+        UsageError: when the folder was begun with another format.
+    """
+    found = format_of(tables_dir)
+    if found is None:
+        (tables_dir / MARK).write_text(name + "\n", encoding="utf-8")
+    elif found != name:
+        raise UsageError(f"{tables_dir} holds {found} tables, night.format is {name}; choose another --tables folder")

@@ -1,0 +1,216 @@
+"""Reading a source's inputs: the only part of Chronotope that looks into the input folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from deltalake import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+from chronotope.errors import DataError, SourceError, UsageError
+from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE
+from chronotope.ingest.source import DAY, Input, Source
+
+log = logging.getLogger(__name__)
+
+FoundInputs = Mapping[str, list[Path]]
+
+
+def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.date | None) -> FoundInputs:
+    """The files of each input that a night reads, found without Spark.
+
+    An input with `{day}` gives the days after `previous` (on a first night: all days) up to the night. The night's own
+    day must be there; an empty day is an empty file or folder.
+
+    Raises:
+        UsageError: for a missing folder, an input of which no file is there, a missing day, or a night before the
+            first day.
+    """
+    if not input_dir.is_dir():
+        raise UsageError(f"there is no folder {input_dir}: give the one that holds the log to --input")
+    found = {}
+    for name, rules in source.inputs.items():
+        place = f"{source.name}: input {name!r}"
+        files = files_of(input_dir, rules.path.replace(DAY, "[0-9]" * 4 + "-[0-9][0-9]" * 2))
+        if not files and not (rules.by_day and day_folder(input_dir, rules.path, night)):
+            raise UsageError(
+                f"{place}: no file matches {input_dir / rules.path}; correct --input, or path in the source"
+            )
+        found[name] = days_read(files, input_dir, rules, night, previous, place) if rules.by_day else files
+    return found
+
+
+def days_read(
+    files: list[Path], input_dir: Path, rules: Input, night: dt.date, previous: dt.date | None, place: str
+) -> list[Path]:
+    """The files that arrived after `previous` up to the night.
+
+    Raises:
+        UsageError: when the night's own day is missing.
+    """
+    pattern = re.compile(day_pattern(rules.path))
+    days = {file: dt.date.fromisoformat(match[1]) for file in files if (match := pattern.search(file.as_posix()))}
+    if night not in days.values() and not day_folder(input_dir, rules.path, night):
+        span = f"its days are {min(days.values())} to {max(days.values())}" if days else "it has no days"
+        wanted = input_dir / rules.path.replace(DAY, night.isoformat())
+        raise UsageError(f"{place}: nothing arrived at {wanted} ({span}); move --date, or give an empty folder or file")
+    return [file for file, day in days.items() if day <= night and (previous is None or day > previous)]
+
+
+def files_of(input_dir: Path, pattern: str) -> list[Path]:
+    """The files, and the folders of part files, that match a glob; hidden ones and markers like _SUCCESS left out."""
+    matches = sorted(path for path in input_dir.glob(pattern) if not path.name.startswith(("_", ".")))
+    return [path for path in matches if path.is_file() or any(part.is_file() for part in path.rglob("*"))]
+
+
+def day_folder(input_dir: Path, path: str, day: dt.date) -> bool:
+    """Whether the folder is there that is named by the day; false where only the files' names have it."""
+    head = path[: path.index(DAY)] + DAY + path[path.index(DAY) + len(DAY) :].split("/")[0]
+    is_file_name = "/" not in path[path.index(DAY) :]
+    return not is_file_name and any(p.is_dir() for p in input_dir.glob(head.replace(DAY, day.isoformat())))
+
+
+def day_pattern(path: str) -> str:
+    """A regular expression, for Python and Java, whose first group is the day in a path that matches the glob.
+
+    >>> re.search(day_pattern("events/day={day}/*.json"), "file:/in/events/day=2026-01-31/part-0.json")[1]
+    '2026-01-31'
+    """
+    words = {"**": ".*", "*": "[^/]*", "?": "[^/]", DAY: r"(\d{4}-\d{2}-\d{2})"}
+    parts = re.split(r"(\*\*|\*|\?|\{day\})", path)
+    return "/" + "".join(words.get(part, re.escape(part)) for part in parts) + "(?:/.*)?$"
+
+
+def read_inputs(spark: SparkSession, source: Source, found: FoundInputs) -> dict[str, DataFrame]:
+    """One lazy frame per input, with `_corrupt_record`, `_line` and `_arrival_day` where they apply.
+
+    CSV follows RFC 4180 unless the options say otherwise. JSON lines are read as text and parsed here, so that a
+    refused line is kept as it came. Parquet timestamps without zone stay TIMESTAMP_NTZ, for the source's expression to
+    say what clock they mean. Actions on these frames belong inside `plain_errors`.
+
+    Raises:
+        SourceError: when an input is not of its format, or is a Delta table of a kind that cannot be read.
+    """
+    frames = {}
+    for name, rules in source.inputs.items():
+        try:
+            with plain_errors(source):
+                frames[name] = read_input(spark, rules, found[name])
+        except AnalysisException as error:
+            raise SourceError(f"{source.name}: input {name!r}: {str(error).splitlines()[0]}") from error
+    return frames
+
+
+def read_input(spark: SparkSession, rules: Input, files: list[Path]) -> DataFrame:
+    """The frame of one input."""
+    paths = [str(file) for file in files]
+    if rules.format == "delta":
+        return read_delta(spark, files[0])
+    if not paths:
+        return spark.createDataFrame([], empty_schema(rules))
+    arrival = arrival_day(rules)
+    if rules.format == "json":
+        lines = spark.read.text(paths).select(F.col("value").alias(LINE), *arrival)
+        schema = f"{rules.ddl}, {CORRUPT} STRING"
+        options = {**rules.options, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT}
+        parsed = F.from_json(F.col(LINE), schema, {key: str(value) for key, value in options.items()})
+        # A blank line is no record, as for every reader of JSON lines.
+        return lines.where(F.trim(LINE) != "").withColumn("parsed", parsed).select("*", "parsed.*").drop("parsed")
+    if rules.format == "csv":
+        return read_csv(spark, rules, paths).select("*", *arrival)
+    reader = spark.read.options(**rules.options)
+    if rules.ddl:
+        reader = reader.schema(rules.ddl)
+    return reader.format(rules.format).load(paths).select("*", *arrival)
+
+
+def read_csv(spark: SparkSession, rules: Input, paths: list[str]) -> DataFrame:
+    """A CSV frame; a line of too many, too few or mistyped fields keeps its text in `_corrupt_record`."""
+    options = {"escape": '"', **rules.options, "columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"}
+    if rules.has_header:
+        # Fields go by their names: a file whose header differs from the schema is refused, not read askew.
+        options["enforceSchema"] = False
+    ddl = rules.ddl
+    if ddl is None:
+        names = spark.read.options(**rules.options).csv(paths[0]).columns
+        schema = StructType([StructField(name, StringType()) for name in (*names, CORRUPT)])
+        return spark.read.options(**options).schema(schema).csv(paths)
+    return spark.read.options(**options).schema(f"{ddl}, {CORRUPT} STRING").csv(paths)
+
+
+def read_delta(spark: SparkSession, path: Path) -> DataFrame:
+    """The latest version of a Delta table, through its log.
+
+    Raises:
+        SourceError: for a folder that is no Delta table, or one whose features plain Parquet reading would miss.
+    """
+    if not DeltaTable.is_deltatable(str(path)):
+        raise SourceError(f"{path} is no Delta table: it has no _delta_log")
+    table = DeltaTable(str(path))
+    schema = StructType.fromJson(json.loads(table.schema().to_json()))
+    beyond = set(table.protocol().reader_features or []) - {"timestampNtz"}
+    if beyond or table.protocol().min_reader_version == 2:
+        raise SourceError(f"{path} uses {sorted(beyond) or 'column mapping'}: give a table without, or Parquet files")
+    files = table.file_uris()
+    if not files:
+        return spark.createDataFrame([], schema)
+    return spark.read.schema(schema).option("basePath", str(path)).parquet(*files).select(*schema.names)
+
+
+def arrival_day(rules: Input) -> list[Column]:
+    """The column `_arrival_day` of an input with `{day}`, from each record's file."""
+    if not rules.by_day:
+        return []
+    day = F.regexp_extract(F.col("_metadata.file_path"), day_pattern(rules.path), 1)
+    return [F.to_date(day).alias(ARRIVAL)]
+
+
+def empty_schema(rules: Input) -> str:
+    """The columns of an input on a day without files.
+
+    Raises:
+        SourceError: when the source does not declare them.
+    """
+    ddl = "value STRING" if rules.format == "text" else rules.ddl
+    if ddl is None:
+        raise SourceError(f"{rules.path} has no file at all: declare its schema, so that an empty day has columns")
+    return f"{ddl}, {CORRUPT} STRING, {ARRIVAL} DATE"
+
+
+@contextmanager
+def plain_errors(source: Source) -> Iterator[None]:
+    """Turn what Spark raises while it reads a source into errors that say what to change.
+
+    Raises:
+        DataError: for a file that cannot be read to its end, such as a truncated gzip; nothing of it was taken in.
+        SourceError: for an expression that failed on a record.
+    """
+    try:
+        yield
+    except Exception as error:  # the JVM's errors come as py4j's or as Spark's own, by the way that they took
+        text = str(error)
+        unread = re.search(r"\[FAILED_READ_FILE[^]]*\] Encountered error while reading file (\S+?)\.? ", text)
+        if unread:
+            causes = re.findall(r"Caused by: (?:[\w.$]+\.)?(\w+: [^\n]*)", text) or ["no cause given"]
+            raise DataError(
+                f"{source.name}: cannot read {unread[1]} to its end ({causes[-1]}); nothing of this delivery was taken "
+                "in. Have it delivered again"
+            ) from error
+        if isinstance(error, AnalysisException):
+            raise
+        failed = re.search(r"\[([A-Z_]+)[^]]*\] ([^\n]*)SQLSTATE: 22", text)
+        if failed:
+            raise SourceError(
+                f"{source.name}: an expression failed on a record: {failed[2].strip()} In a source, use the try_ form, "
+                "so that the record is refused instead"
+            ) from error
+        raise

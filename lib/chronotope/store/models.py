@@ -1,0 +1,122 @@
+"""Folders of trained models: tensors, the catalogue, and what the model is; no pickle, and never half a model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save as arrays_to_bytes
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save as tensors_to_bytes
+from scipy import sparse
+
+from chronotope.errors import ModelError
+from chronotope.train.scoring import Catalogue
+
+ABOUT, WEIGHTS, ARRAYS, NAMES = "model.json", "weights.safetensors", "catalogue.safetensors", "catalogue.json"
+LISTS = ("item_ids", "categories", "languages", "regions", "actions", "dayparts")
+DENSE = ("lat", "lon", "region", "embedding", "daypart_of_slot")
+SPARSE = ("popularity", "transitions")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """What a model's folder holds."""
+
+    about: Mapping[str, Any]  # plain JSON: kind, model_id, and what the kind needs to be made again
+    tensors: Mapping[str, torch.Tensor]  # learned weights; empty for a model without
+    catalogue: Catalogue
+
+
+def write_model(folder: Path, model: StoredModel) -> None:
+    """Write a model's files into a folder; the description comes last, and without it the folder is no model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensors(folder / WEIGHTS, model.tensors)
+    catalogue = model.catalogue
+    arrays: dict[str, npt.NDArray[Any]] = {name: getattr(catalogue, name) for name in DENSE}
+    for name in SPARSE:
+        matrix = sparse.csr_matrix(getattr(catalogue, name))
+        matrix.sort_indices()  # the same matrix is then the same bytes
+        arrays |= {f"{name}.data": matrix.data, f"{name}.indices": matrix.indices, f"{name}.indptr": matrix.indptr}
+        arrays[f"{name}.shape"] = np.array(matrix.shape)
+    write_bytes(folder / ARRAYS, arrays_to_bytes({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+    write_bytes(folder / NAMES, to_json({name: getattr(catalogue, name) for name in LISTS}))
+    write_bytes(folder / ABOUT, to_json(model.about))
+
+
+def read_model(folder: Path) -> StoredModel:
+    """The model in a folder.
+
+    Raises:
+        ModelError: when a file is missing or damaged.
+
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+        arrays = load_arrays(folder / ARRAYS)
+        dense = {name: arrays[name] for name in DENSE}
+        matrices = {name: matrix_of(arrays, name) for name in SPARSE}
+        return StoredModel(about, read_tensors(folder / WEIGHTS), Catalogue(**names, **dense, **matrices))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(f"no usable model in {folder} ({error}): run stage train again") from error
+
+
+def matrix_of(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> sparse.csr_matrix:
+    """The sparse matrix whose parts are stored under a name."""
+    data, indices, indptr = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    return sparse.csr_matrix((data, indices, indptr), shape=tuple(arrays[f"{name}.shape"]))
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to write into; it takes the place of `folder` when the block ends well.
+
+    What a killed or failed attempt left is cleared by the next one; until then an older `folder` is as it was.
+    """
+    beside, old = folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    yield beside
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    beside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write named tensors to one file, at once: a reader sees the file before or the file after."""
+    write_bytes(path, tensors_to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The named tensors of a file."""
+    tensors: dict[str, torch.Tensor] = load_tensors(path)
+    return tensors
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its name, force it to disk, then give it the name."""
+    beside = path.with_name(f"{path.name}.tmp")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def to_json(value: Any) -> bytes:
+    """JSON with sorted keys, so that equal values are equal bytes."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False).encode()

@@ -1,0 +1,72 @@
+"""Plain Parquet tables, for readers that know no Delta: the same functions as `delta`, with the newest version only.
+
+What is staged waits below `_staged/`, where readers that look for `night=*` do not see it; publishing renames it
+into place and removes what it replaces. A reader may see both, or neither, for a moment: that is what Delta is for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from chronotope.errors import StoreError
+from chronotope.store.files import DataFile
+from chronotope.store.manifest import write_json
+from chronotope.tables import Table
+
+STAGED = "_staged"
+VERSIONS = "_versions"
+
+
+def version_of(root: Path) -> int | None:
+    """The newest version of the table in a folder; None where there is no table yet."""
+    numbers = [int(path.stem) for path in (root / VERSIONS).glob("*.json")]
+    return max(numbers, default=None)
+
+
+def paths_at(root: Path, version: int) -> dict[dt.date, list[str]]:
+    """The data files of a version, below the table's folder, by night.
+
+    Raises:
+        StoreError: when the version's list cannot be read.
+    """
+    try:
+        values = json.loads((root / VERSIONS / f"{version}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read version {version} of the Parquet table {root}: {error}") from error
+    return {dt.date.fromisoformat(night): paths for night, paths in sorted(values.items())}
+
+
+def replace_night(table: Table, root: Path, night: dt.date, attempt: str, files: Sequence[DataFile]) -> int:
+    """Make `files` the whole partition `night`; repeating a finished attempt changes nothing.
+
+    Returns:
+        the version that holds them.
+
+    Raises:
+        StoreError: when a staged file is gone.
+    """
+    folder = root / f"night={night}"
+    staged = root / STAGED / f"night={night}" / attempt
+    if staged.is_dir() and not (folder / attempt).is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        staged.rename(folder / attempt)
+    missing = [file.path for file in files if not (root / file.path).is_file()]
+    if missing:
+        raise StoreError(f"table {table.name}: staged file {missing[0]} is gone; run the night again")
+    newest = version_of(root)
+    nights = paths_at(root, newest) if newest is not None else {}
+    wanted = sorted(file.path for file in files)
+    if newest is None or nights.get(night, []) != wanted:
+        nights.pop(night, None)
+        if wanted:
+            nights[night] = wanted
+        newest = 0 if newest is None else newest + 1
+        write_json(root / VERSIONS / f"{newest}.json", {str(n): paths for n, paths in nights.items()})
+    for other in folder.glob("*"):
+        if other.name != attempt:
+            shutil.rmtree(other)
+    return newest

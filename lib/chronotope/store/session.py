@@ -1,0 +1,77 @@
+"""The Spark session, the same whether a job is started with `spark-submit` or with `python`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from chronotope.errors import UsageError
+
+# What the tables' correctness rests on; no properties file may change these.
+PINNED = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # delta-rs reads no INT96
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+
+def open_session(app_name: str, properties_file: Path) -> SparkSession:
+    """The running session, or a new one with the properties file's settings.
+
+    Under `spark-submit` a setting given there wins over the file; started with plain `python`, the file is handed to
+    the JVM at its start, so that memory settings count too.
+
+    Raises:
+        UsageError: when the properties file cannot be read.
+    """
+    properties = read_properties(properties_file)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # not started by spark-submit
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {shlex.quote(str(properties_file))} pyspark-shell"
+    builder = SparkSession.builder.appName(app_name)
+    given = given_properties()
+    for key, value in properties.items():
+        if key not in given:
+            builder = builder.config(key, value)
+    for key, value in PINNED.items():
+        builder = builder.config(key, value)
+    session: SparkSession = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def given_properties() -> dict[str, str]:
+    """What `spark-submit` was given; empty without it.
+
+    A `spark-submit` without `--master` fills in `local[*]` by itself: that is not a choice of the caller, so the
+    properties file's master still counts.
+    """
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return {}
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()  # until the JVM is connected, a SparkConf is empty
+    given = dict(SparkConf().getAll())
+    if given.get("spark.master") == "local[*]":
+        del given["spark.master"]
+    return given
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """The keys and values of a Spark properties file; `#` starts a comment line.
+
+    Raises:
+        UsageError: when the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read the Spark properties file {path}: {error.strerror}") from error
+    pairs = [line.split(None, 1) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}

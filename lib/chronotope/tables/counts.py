@@ -1,0 +1,43 @@
+"""What the memory features and the yardsticks read: who met what, how often, when last, after what."""
+
+from __future__ import annotations
+
+from chronotope.tables.declaration import Column, Table
+from chronotope.tables.night import NIGHT
+
+COUNTS = Table(
+    name="counts",
+    purpose="Who met what, where and in which part of the week: what the memory features and the count models read.",
+    grain="one row per user, item, daypart, region and night",
+    key=("user_id", "item_id", "daypart", "region", "night"),
+    current="all",
+    columns=(
+        Column("user_id", "string", "as in events"),
+        Column("item_id", "string", "as in events"),
+        Column("daypart", "string", "named group of slots, night.dayparts"),
+        Column("region", "string", "as in events; empty where the event has none"),
+        Column("n", "bigint", "events"),
+        Column("weight", "double", "action weights, summed"),
+        Column("last_at", "timestamp", "the latest of the events, UTC"),
+        NIGHT,
+    ),
+)
+
+TRANSITIONS = Table(
+    name="transitions",
+    purpose="What followed what within sessions, by user.",
+    grain="one row per user, pair of successive items in a session, and night",
+    key=("user_id", "from_item_id", "item_id", "night"),
+    current="all",
+    columns=(
+        Column("user_id", "string", "as in events"),
+        Column("from_item_id", "string", "the item before"),
+        Column("item_id", "string", "the item after"),
+        Column(
+            "n",
+            "bigint",
+            "by how much the night changed the times seen; the sum over nights is the count; below 0 for late events",
+        ),
+        NIGHT,
+    ),
+)

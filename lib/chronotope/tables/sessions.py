@@ -1,0 +1,34 @@
+"""Sequences: what a user did in one go."""
+
+from __future__ import annotations
+
+from chronotope.tables.declaration import Column, Table
+from chronotope.tables.night import NIGHT
+
+STEP = (
+    "struct<event_id:string,item_id:string,action:string,occurred_at:timestamp,slot:int,cell:string,region:string,"
+    "lat:double,lon:double,gap_s:double,distance_m:double>"
+)
+
+SESSIONS = Table(
+    name="sessions",
+    purpose="What a user did in one go, step by step, with the gaps in time and space between: what the models "
+    "learn from.",
+    grain="one row per session and night that changed it",
+    key=("session_key",),
+    current="latest_per_key",
+    columns=(
+        Column("session_key", "string", "digest of user and first event, 32 hex digits"),
+        Column("user_id", "string", "as in events"),
+        Column("started_at", "timestamp", "first event, UTC"),
+        Column("ended_at", "timestamp", "last event so far, UTC"),
+        Column("closed", "boolean", "whether late events can no longer change it"),
+        Column(
+            "steps",
+            f"array<{STEP}>",
+            "the events in time order, ties by event_id; gap_s seconds and distance_m metres since the step before, "
+            "null on the first step and where a place is unknown; empty when another session took this one over",
+        ),
+        NIGHT,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Stage train: the space-time LSTM, the counts that it must beat, and what both score with."""

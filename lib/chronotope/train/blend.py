@@ -1,0 +1,106 @@
+"""The count model: a tuned, additive blend of what counting says; and the yardsticks, which are blends too.
+
+Letters: Q queries, N items, K items chosen, F features of `chronotope.train.counts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chronotope.errors import ModelError
+from chronotope.train.counts import FEATURES, Counter, Evidence
+from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
+
+Weights = Mapping[str, float]  # feature to weight; a feature that is not named weighs nothing
+
+# Two sets of weights, for two information sets: the step just before the query is known, or it is not.
+KINDS = ("morning", "next")
+
+# Where tuning starts, and what a night without anything to tune on uses.
+START: Weights = {
+    "popular_overall": 0.5,
+    "popular_here": 1.0,
+    "frequency": 0.5,
+    "recent_7d": 0.3,
+    "recent_30d": 0.5,
+    "same_daypart": 0.3,
+    "same_hour": 1.0,
+    "own_next": 0.2,
+    "own_next_hour": 0.3,
+    "all_next": 0.2,
+    "near": 0.3,
+}
+
+# Popularity breaks the ties among what a yardstick knows nothing about, with a weight that moves nothing else: equal
+# counts aside, two values of `log(1 + n / 0.1)` are 0.001 or more apart up to a thousand events.
+YARDSTICKS: Mapping[str, Weights] = {
+    "popularity": {"popular_overall": 1.0},
+    "user_frequency": {"frequency": 1.0, "popular_overall": 1e-3},
+    "last_item": {"last": 1.0, "popular_overall": 1e-3},
+    "markov": {"own_next": 1.0, "all_next": 0.1, "popular_overall": 1e-3},
+}
+
+
+class CountBlend:
+    """A scorer that adds up weighted counts; it has no state (D = 0) and needs no training, only weights.
+
+    Each query is scored with the weights of its kind, `next` when its previous step is known and else `morning`.
+    A query without history gets popularity at its daypart and region.
+    """
+
+    def __init__(self, catalogue: Catalogue, weights: Mapping[str, Weights], model_id: str = "counts") -> None:
+        self.model_id = model_id
+        self.catalogue = catalogue
+        self.weights = {kind: dict(weights[kind]) for kind in KINDS}
+        self._counter = Counter(catalogue)
+        self._by_kind = np.array(
+            [[self.weights[kind].get(feature, 0.0) for feature in FEATURES] for kind in KINDS], dtype=np.float32
+        )
+
+    def encode(self, users: Users, queries: Queries) -> Floats:
+        """No states: [Q, 0]."""
+        return np.empty((len(queries.user), 0), dtype=np.float32)
+
+    def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
+        """The score of every item, [Q, N]; higher is better."""
+        return self.evidence(users, queries).scores(self.weights_of(queries))
+
+    def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> Mapping[str, Floats]:
+        """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero where -1."""
+        return self.evidence(users, queries).parts(self.weights_of(queries), items)
+
+    def evidence(self, users: Users, queries: Queries) -> Evidence:
+        """All features of the queries."""
+        return self._counter.evidence(users, queries)
+
+    def weights_of(self, queries: Queries) -> Floats:
+        """The weights of each query's kind, [Q, F]."""
+        return self._by_kind[queries.previous_known.astype(np.int64)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` needs to make the same scorer on the same catalogue; plain JSON values."""
+        return {"model_id": self.model_id, "weights": self.weights}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any], catalogue: Catalogue) -> CountBlend:
+        """The scorer that `to_dict` was called on.
+
+        Raises:
+            ModelError: when the saved weights are not those of this version's features.
+
+        """
+        named = {feature for kind in KINDS for feature in saved["weights"].get(kind, {"missing": 0})}
+        unknown = sorted(named - set(FEATURES))
+        if unknown:
+            raise ModelError(
+                f"the count model has weights for {unknown}, which this version does not count: train it again"
+            )
+        return cls(catalogue, saved["weights"], saved["model_id"])
+
+
+def yardsticks(catalogue: Catalogue) -> list[CountBlend]:
+    """The simple scorers that every model is shown beside: popularity, user_frequency, last_item, markov."""
+    return [CountBlend(catalogue, dict.fromkeys(KINDS, weights), name) for name, weights in YARDSTICKS.items()]

@@ -1,0 +1,54 @@
+"""The models that meet on a night's held-out tail, each in a folder, none of them knowing anything of the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from chronotope.config import Settings
+from chronotope.embed.device import choose_device
+from chronotope.infer.workers import save_counts
+from chronotope.store.models import read_model, write_model
+from chronotope.train.blend import CountBlend
+from chronotope.train.contest import Contest, tuned
+from chronotope.train.fit import fit
+from chronotope.train.refresh import refreshed
+from chronotope.train.scoring import Catalogue
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the models may learn from."""
+
+    early: Catalogue | None  # as of the start of the days that are tuned on
+    then: Catalogue  # as of the cut
+    files: Sequence[Path]  # Parquet files with rows of `histories`
+    sample: pd.DataFrame  # some of the histories
+
+
+def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, scratch: Path) -> dict[str, Path]:
+    """Make the night's models: model_id to folder. The count model is among them, always; the new one if due.
+
+    Args:
+        of: which models there are.
+        known: what they may learn from.
+        settings: all of them.
+        models_dir: where new models are kept, one folder each; paths of recent ones are below its parent.
+        scratch: a folder for the recent model on the catalogue of the cut.
+
+    """
+    folders = {of.counts: models_dir / of.counts}
+    save_counts(CountBlend(known.then, tuned(known.sample, known.early, of, settings), of.counts), folders[of.counts])
+    if of.recent and of.recent_path and known.early is not None:
+        folders[of.recent] = scratch / "recent"
+        write_model(folders[of.recent], refreshed(read_model(models_dir.parent / of.recent_path), known.then))
+    if of.new:
+        folders[of.new] = models_dir / of.new
+        fit(
+            known.files, known.then, settings, of.cut.timestamp(), (of.cut - of.tuning_from).total_seconds(),
+            folders[of.new], settings.night.seed, choose_device(settings.infer.device, [], "infer.device"),
+        )  # fmt: skip
+    return folders

@@ -1,0 +1,45 @@
+"""What may be known when: how many steps lie before a moment, and when the night before it ended.
+
+Letters: B users, L steps, Q queries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+
+from chronotope.train.scoring import Doubles, Ints, Queries, Users
+
+
+def known_before(users: Users, user: Ints, at_s: Doubles) -> Ints:
+    """How many of the users' steps lie strictly before the moments, [Q]; of steps in the same second none is known.
+
+    Args:
+        users: a batch of histories in time order.
+        user: [Q] row of the user.
+        at_s: [Q] epoch seconds.
+
+    """
+    real = np.arange(users.at_s.shape[1]) < users.length[:, None]  # [B, L]
+    known: Ints = (real[user] & (users.at_s[user] < at_s[:, None])).sum(axis=1)
+    return known
+
+
+def midnight_s(at_s: Doubles, time_zone: str) -> Doubles:
+    """The last midnight in a time zone at or before each moment: when the last night ended, [Q] epoch seconds.
+
+    >>> midnight_s(np.array([1351728000.0, 1351727999.0]), "UTC").tolist()
+    [1351728000.0, 1351641600.0]
+    """
+    at = pd.to_datetime(np.asarray(at_s, dtype=np.float64), unit="s", utc=True).tz_convert(time_zone)
+    # A midnight that a clock change skips is moved to the first moment of the day.
+    days = at.tz_localize(None).normalize().tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+    seconds: Doubles = days.tz_convert("UTC").as_unit("ns").asi8 / 1e9
+    return seconds
+
+
+def taken(queries: Queries, rows: Ints) -> Queries:
+    """Some of the queries, in the order of the rows."""
+    return Queries(**{field.name: getattr(queries, field.name)[rows] for field in fields(Queries)})

@@ -1,0 +1,53 @@
+"""A trained model on a newer catalogue: tonight's lists show tonight's items, also between trainings.
+
+Letters: N items of the newer catalogue, D size of item vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from chronotope.store.models import StoredModel
+from chronotope.train.scoring import Catalogue
+from chronotope.train.space_time import log_popularity
+
+# Tables of a space-time model whose row 0 stands for -1 (none or unknown), and whose other rows follow these names.
+NAMED = {"action.table.weight": "actions", "regions.table.weight": "regions", "of_category.table.weight": "categories"}
+
+
+def refreshed(stored: StoredModel, catalogue: Catalogue) -> StoredModel:
+    """The same model, whatever its kind, over another catalogue; what both catalogues know keeps what was learned.
+
+    An item that the model has not met starts as it would in training: no learned vector of its own, so that its
+    text, category, region and place speak for it, and its popularity so far as its bias. A region, category or
+    action that it has not met gets the vector of the unknown one.
+    """
+    about: Mapping[str, Any] = stored.about
+    if not stored.tensors:
+        return StoredModel(about, stored.tensors, catalogue)
+    old = stored.catalogue
+    tensors = dict(stored.tensors)
+    places = positions(catalogue.item_ids, old.item_ids)
+    known = places >= 0
+    row = places.clamp(min=0)
+    tensors["item.weight"] = tensors["item.weight"][row] * known[:, None]  # [N, D]
+    tensors["popular"] = torch.where(known, tensors["popular"][row], log_popularity(catalogue))  # [N]
+    for name, of in NAMED.items():
+        before, now = sorted(set(getattr(old, of))), sorted(set(getattr(catalogue, of)))
+        rows = torch.cat([torch.tensor([-1]), positions(now, before)]) + 1
+        tensors[name] = tensors[name][rows]
+    return StoredModel(about, tensors, catalogue)
+
+
+def positions(names: Sequence[str], known: Sequence[str]) -> Tensor:
+    """Where each name stands among the known ones, -1 where it does not.
+
+    >>> positions(["a", "b"], ["b", "c"]).tolist()
+    [-1, 0]
+    """
+    return torch.from_numpy(pd.Index(known, dtype=object).get_indexer(pd.Index(names, dtype=object)).astype("int64"))

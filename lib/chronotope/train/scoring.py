@@ -1,0 +1,110 @@
+"""What every model answers: how well does each item fit a user at a time and in a place, part by part.
+
+Letters: B users, L steps of the longest user in a batch, Q queries, N items of the catalogue, K items asked for,
+E size of a text embedding, D size of a state.
+
+An index of -1 means padding, unknown or none, for items, actions and regions alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The items that a model knows, and what was counted about them up to the model's cut.
+
+    Column j of every score is item `item_ids[j]`.
+    """
+
+    item_ids: list[str]  # N, sorted
+    categories: list[str]  # N, "" where the source names none
+    languages: list[str]  # N, "" where unknown
+    lat: Doubles  # [N] degrees, NaN where unknown
+    lon: Doubles  # [N]
+    region: Ints  # [N] index in `regions`
+    embedding: Floats  # [N, E] unit vectors of the texts, zeros where an item has no text
+    regions: list[str]  # sorted
+    actions: list[str]  # sorted
+    dayparts: list[str]  # in the order of the settings
+    daypart_of_slot: Ints  # [168] index in `dayparts`
+    popularity: sparse.csr_matrix  # [(1 + regions) * dayparts, N] events; row (1 + region) * dayparts + daypart;
+    #   the rows of region -1 count the events of every region
+    transitions: sparse.csr_matrix  # [N, N] times that the column's item followed the row's in a session
+
+    @cached_property
+    def item_index(self) -> pd.Index[str]:
+        """Item id to column."""
+        return pd.Index(self.item_ids)
+
+    @cached_property
+    def region_index(self) -> pd.Index[str]:
+        """Region to its index."""
+        return pd.Index(self.regions)
+
+    @cached_property
+    def action_index(self) -> pd.Index[str]:
+        """Action to its index."""
+        return pd.Index(self.actions)
+
+
+@dataclass(frozen=True)
+class Users:
+    """A batch of histories, oldest step first, padded at the end."""
+
+    user_ids: list[str]  # B
+    length: Ints  # [B] steps that are real
+    item: Ints  # [B, L]
+    action: Ints  # [B, L]
+    at_s: Doubles  # [B, L] epoch seconds, UTC
+    slot: Ints  # [B, L] hour of the week in local time, 0 to 167
+    region: Ints  # [B, L]
+    lat: Doubles  # [B, L] degrees, NaN where unknown
+    lon: Doubles  # [B, L]
+    gap_s: Doubles  # [B, L] seconds since the step before, across sessions; NaN on a user's first step
+    distance_m: Doubles  # [B, L] metres from the step before; NaN where a place is unknown
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What is asked: the items of which user, when, where, and what may be known of the past."""
+
+    user: Ints  # [Q] row in the batch of users
+    known_steps: Ints  # [Q] only the user's first `known_steps` steps may be used; 0 is a user without history
+    at_s: Doubles  # [Q] epoch seconds of the moment asked about
+    slot: Ints  # [Q] slot asked about, 0 to 167
+    region: Ints  # [Q] region asked about, -1 when unknown
+    previous_known: Bools  # [Q] whether the last known step is the step just before (False in a morning list)
+
+
+class Scorer(Protocol):
+    """A model that ranks the catalogue. Scores are additive: the parts of an item sum to its score within 1e-4."""
+
+    model_id: str
+    catalogue: Catalogue
+
+    def encode(self, users: Users, queries: Queries) -> Floats:
+        """The users' states after each query's known steps, [Q, D]; D may be 0 for a model without state."""
+        ...
+
+    def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
+        """The score of every item, [Q, N]; higher is better."""
+        ...
+
+    def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> Mapping[str, Floats]:
+        """What each named part adds to the score of the chosen items [Q, K]: name to [Q, K]."""
+        ...

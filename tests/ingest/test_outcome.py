@@ -1,0 +1,87 @@
+"""Events, rejects and the counts that let a night go on."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import h3
+import pytest
+
+from chronotope.errors import DataError, UsageError
+from chronotope.ingest.outcome import Tally, accepted, check_tally, refused, tally
+from chronotope.tables import TABLES
+from tests.ingest.logs import NIGHT, judged, night, one, source
+
+
+def counts(accepted=0, refused=0, known=0, later=0, reasons=None, first_later=None):
+    return Tally(accepted, refused, known, later, reasons or {}, first_later)
+
+
+def test_event_has_every_declared_column(spark, defaults):
+    row = {"lat": "40.75", "lon": "-73.99", "value": "2.5", "query": "te\0a", "offset": "-240"}
+    events = accepted(judged(spark, defaults, [row]), defaults.ingest, night())
+    assert TABLES["events"].faults(events) == []
+    event = one(events)
+    assert (event.user_id, event.item_id, event.action, event.source) == ("s:u1", "s:i1", "view", "s")
+    assert event.occurred_at == dt.datetime(2012, 10, 31, 10)
+    assert event.slot == 2 * 24 + 6
+    assert (event.value, event.query, event.night) == (2.5, "tea", NIGHT)
+    assert event.cell == h3.latlng_to_cell(40.75, -73.99, 9)
+    assert event.region == h3.latlng_to_cell(40.75, -73.99, 5)
+
+
+def test_named_region_goes_before_the_cell_and_both_may_be_missing(spark, defaults):
+    rows = [{"lat": "1", "lon": "1", "city": "Oslo", "user": "a"}, {"user": "b"}]
+    events = accepted(judged(spark, defaults, rows), defaults.ingest, night()).orderBy("user_id").collect()
+    assert [(event.region, event.cell is None) for event in events] == [("Oslo", False), (None, True)]
+
+
+def test_equal_refused_records_are_numbered(spark, defaults):
+    frame = judged(spark, defaults, [{"user": None, "n": "1"}] * 3 + [{"user": None, "n": "2"}])
+    rejects = refused(frame, night())
+    assert TABLES["rejects"].faults(rejects) == []
+    rows = rejects.collect()
+    assert len({(row.record_id, row.copy) for row in rows}) == 4
+    assert sorted(row.copy for row in rows) == [1, 1, 2, 3]
+
+
+def test_log_delivered_whole_adds_its_faulty_records_once(spark, defaults):
+    whole, faulty = source(by_day=False), {"user": None, "n": "1"}
+    before = refused(judged(spark, defaults, [faulty] * 2, whole), night()).localCheckpoint()
+    later = night(dt.date(2012, 11, 1), NIGHT)
+    again = judged(spark, defaults, [faulty] * 3 + [{"action": "?", "n": "2"}], whole, night=later)
+    rows = refused(again, later, before).collect()
+    assert sorted((row.copy, row.reasons) for row in rows) == [(1, ["unknown_action"]), (3, ["missing_user"])]
+
+
+def test_tally_counts_outcomes_and_each_reason(spark, defaults):
+    rows = [{}, {}, {"user": None, "lat": "1"}, {"user": None}, {"at": "2012-11-02T05:00:00Z"}]
+    frame = judged(spark, defaults, rows, source(by_day=False)).localCheckpoint()
+    found = tally(frame, refused(frame, night()))
+    reasons = {"bad_coordinates": 1, "missing_user": 2}
+    assert found == counts(2, 2, 0, 1, reasons, dt.datetime(2012, 11, 2, 5))
+
+
+def test_too_large_a_share_fails_the_night_with_the_counts():
+    check_tally(counts(9, 1, reasons={"missing_user": 1}), 0.1, night())
+    with pytest.raises(DataError) as caught:
+        check_tally(counts(89, 11, reasons={"missing_user": 11, "duplicate": 2}), 0.1, night())
+    for told in ("refuses 11 of 100 records", "ingest.max_reject_share = 0.1", "duplicate 2, missing_user 11"):
+        assert told in str(caught.value)
+
+
+def test_known_and_later_records_do_not_count_towards_the_share():
+    with pytest.raises(DataError):
+        check_tally(counts(1, 1, known=1000, later=1000), 0.4, night())
+
+
+def test_empty_day_passes_unless_it_is_the_first():
+    check_tally(counts(), 0.1, night(previous=dt.date(2012, 10, 30)))
+    with pytest.raises(DataError, match="not one record"):
+        check_tally(counts(), 0.1, night())
+
+
+def test_first_night_before_the_first_event_is_a_wrong_date():
+    with pytest.raises(UsageError, match=r"before the first event, at 2012-11-02 05:00:00 UTC: move --date") as caught:
+        check_tally(counts(later=5, first_later=dt.datetime(2012, 11, 2, 5)), 0.1, night())
+    assert caught.value.exit_code == 2

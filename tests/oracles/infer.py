@@ -1,0 +1,43 @@
+"""Plain Python twins of stage infer."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+
+def contexts(rows, dayparts, half_life_days, as_of_s, max_regions, max_contexts, prior_events=5.0):
+    """rows: (user, daypart, region, n, last_at_s); user to {(daypart, region): probability}."""
+    own, region_events, everybody = defaultdict(float), defaultdict(float), defaultdict(float)
+    for user, daypart, region, n, last_s in rows:
+        weight = n * 2 ** (-max(0.0, as_of_s - last_s) / 86_400 / half_life_days)
+        own[user, daypart, region] += weight
+        region_events[region] += weight
+        everybody[daypart, region] += weight
+    answer = {}
+    for user in {row[0] for row in rows}:
+        by_region = defaultdict(float)
+        for (someone, _, region), weight in own.items():
+            if someone == user:
+                by_region[region] += weight
+        total = sum(by_region.values())
+        regions = sorted(by_region, key=lambda r: (-round(by_region[r] / total, 9), r))[:max_regions]
+        p = {}
+        for region in regions:
+            for daypart in dayparts:
+                usual = (everybody[daypart, region] + 1) / (region_events[region] + len(dayparts))
+                p[daypart, region] = own[user, daypart, region] + prior_events * by_region[region] / total * usual
+        whole = sum(p.values())
+        kept = sorted(p, key=lambda c: (-round(p[c] / whole, 9), c))[:max_contexts]
+        answer[user] = {c: p[c] / sum(p[k] for k in kept) for c in kept}
+    return answer
+
+
+def topic_probabilities(scores, topics):
+    """Softmax of scores, summed by topic."""
+    highest = max(scores)
+    powers = [math.exp(score - highest) for score in scores]
+    sums = defaultdict(float)
+    for power, topic in zip(powers, topics, strict=True):
+        sums[topic] += power / sum(powers)
+    return dict(sums)

@@ -1,0 +1,233 @@
+"""Reading inputs: what is found, formats, and files that are broken in all the ways that files are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import write_deltalake
+
+from chronotope.errors import DataError, SourceError, UsageError
+from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE, records_of
+from chronotope.ingest.source import Source
+from chronotope.store.inputs import check_inputs, plain_errors, read_inputs
+
+NIGHT = dt.date(2026, 1, 31)
+DDL = "user STRING, item STRING, at STRING"
+
+
+def source(path="log.csv", format="csv", options=None, schema=DDL, **more):
+    """A source of one input `log`."""
+    rules = {"path": path, "format": format, "options": options or {}} | ({"schema": schema} if schema else {})
+    return Source.model_validate(
+        {
+            "name": "s", "description": "a test", "inputs": {"log": rules, **more.pop("inputs", {})},
+            "events": {
+                "from": "log", "key": ["user", "item"], "identical": "same",
+                "columns": {
+                    "user_id": "user", "item_id": "item", "action": "'view'", "occurred_at": "at", "utc_offset_min": "0"
+                } | more,
+            },
+        }
+    )  # fmt: skip
+
+
+def put(folder, name, content):
+    """A file below the folder; text is UTF-8."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(spark, of, folder, previous=None):
+    """The frame of input `log`."""
+    return read_inputs(spark, of, check_inputs(of, folder, NIGHT, previous))["log"]
+
+
+class TestFinding:
+    by_day = source("events/day={day}/*.json", "json")
+
+    def files(self, folder, previous=None, of=None):
+        found = check_inputs(of or self.by_day, folder, NIGHT, previous)["log"]
+        return [str(path.relative_to(folder)) for path in found]
+
+    def test_first_night_takes_all_days_up_to_it(self, tmp_path):
+        for day in ("2025-12-31", "2026-01-30", "2026-01-31", "2026-02-01", "latest"):
+            put(tmp_path, f"events/day={day}/a.json", "{}")
+        days = ["2025-12-31", "2026-01-30", "2026-01-31"]
+        assert self.files(tmp_path) == [f"events/day={day}/a.json" for day in days]
+
+    def test_later_night_takes_the_days_since_the_last(self, tmp_path):
+        for day in ("2026-01-28", "2026-01-29", "2026-01-31"):
+            put(tmp_path, f"events/day={day}/a.json", "{}")
+        assert self.files(tmp_path, dt.date(2026, 1, 28)) == [
+            "events/day=2026-01-29/a.json",
+            "events/day=2026-01-31/a.json",
+        ]
+
+    def test_empty_day_is_an_empty_folder(self, tmp_path):
+        put(tmp_path, "events/day=2026-01-30/a.json", "{}")
+        put(tmp_path, "events/day=2026-01-31/_SUCCESS", "")
+        assert self.files(tmp_path, dt.date(2026, 1, 30)) == []
+
+    def test_day_that_is_not_there_is_no_empty_day(self, tmp_path):
+        put(tmp_path, "events/day=2026-01-29/a.json", "{}")
+        with pytest.raises(UsageError, match=r"day=2026-01-31.*its days are 2026-01-29 to 2026-01-29"):
+            self.files(tmp_path)
+
+    def test_night_before_the_first_day(self, tmp_path):
+        put(tmp_path, "events/day=2026-02-01/a.json", "{}")
+        with pytest.raises(UsageError, match="its days are 2026-02-01 to 2026-02-01"):
+            self.files(tmp_path)
+
+    def test_day_in_the_files_name(self, tmp_path):
+        of = source("log-{day}.csv.gz")
+        put(tmp_path, "log-2026-01-31.csv.gz", b"")
+        assert self.files(tmp_path, of=of) == ["log-2026-01-31.csv.gz"]
+        with pytest.raises(UsageError, match="log-2026-02-01"):
+            check_inputs(of, tmp_path, dt.date(2026, 2, 1), None)
+
+    def test_missing_folder_and_missing_file_name_the_path(self, tmp_path):
+        with pytest.raises(UsageError, match=r"there is no folder .*/none"):
+            check_inputs(self.by_day, tmp_path / "none", NIGHT, None)
+        with pytest.raises(UsageError, match=r"input 'log': no file matches .*/log\.csv") as caught:
+            check_inputs(source(), tmp_path, NIGHT, None)
+        assert caught.value.exit_code == 2
+
+    def test_every_input_must_be_there(self, tmp_path):
+        put(tmp_path, "log.csv", "")
+        of = source(inputs={"shelf": {"path": "shelf.parquet", "format": "parquet"}})
+        with pytest.raises(UsageError, match="input 'shelf'"):
+            check_inputs(of, tmp_path, NIGHT, None)
+
+
+class TestJson:
+    of = source("{day}/*.json*", "json", action="case when at > '' then 'view' end")
+
+    def test_lines_keep_their_text_and_their_day(self, spark, tmp_path):
+        line = '{"user":"ü 🍵","item":1,"at":"x","more":{"kept":true}}'
+        put(tmp_path, "2026-01-30/a.json", line + "\n\n")
+        put(tmp_path, "2026-01-31/b.json.gz", gzip.compress(b'{"user":"v"}\n'))
+        rows = {row.user: row for row in read(spark, self.of, tmp_path).collect()}
+        assert (rows["ü 🍵"][LINE], rows["ü 🍵"].item) == (line, "1")
+        assert {user: row[ARRIVAL].day for user, row in rows.items()} == {"ü 🍵": 30, "v": 31}
+
+    def test_broken_lines_are_kept_whole(self, spark, tmp_path):
+        broken = [b'{"user":"u', b"[]", b"null", b"\0\0\0\0", b'"text"', b'{"user":"caf\xe9"}']
+        put(tmp_path, "2026-01-31/a.json", b"\n".join(broken) + b'\n{"user":"fine"}\n')
+        frame = read(spark, self.of, tmp_path)
+        records = {row.record: row.malformed for row in records_of({"log": frame}, self.of).collect()}
+        assert sum(records.values()) == 5
+        assert records['{"user":"fine"}'] is False
+        assert records['{"user":"caf\ufffd"}'] is False, "the rule on encoding sees it"
+        assert json.dumps({CORRUPT: "\0\0\0\0"}, separators=(",", ":")) in records
+
+    def test_empty_folder_has_the_declared_columns(self, spark, tmp_path):
+        (tmp_path / "2026-01-31").mkdir()
+        frame = read(spark, self.of, tmp_path)
+        assert records_of({"log": frame}, self.of).collect() == []
+
+
+class TestCsv:
+    header = source("*.csv", options={"header": True}, schema=None)
+
+    def test_rfc_4180_and_extra_columns(self, spark, tmp_path):
+        put(tmp_path, "a.csv", 'user,item,at,more\n"a ""b"", c",i,t,x\n')
+        (row,) = read(spark, self.header, tmp_path).collect()
+        assert (row.user, row.more, row[CORRUPT]) == ('a "b", c', "x", None)
+
+    def test_missing_column_is_named_with_what_is_there(self, spark, tmp_path):
+        put(tmp_path, "a.csv", "user,when\nu,t\n")
+        with pytest.raises(SourceError, match=r"there is no column `item`; the input has user, when$"):
+            records_of({"log": read(spark, self.header, tmp_path)}, self.header)
+
+    def test_files_of_different_headers_are_not_read_askew(self, spark, tmp_path):
+        put(tmp_path, "a.csv", "user,item,at\nu,i,t\n")
+        put(tmp_path, "b.csv", "item,user,at\ni,u,t\n")
+        with pytest.raises(DataError, match=r"b\.csv.*header"), plain_errors(self.header):
+            read(spark, self.header, tmp_path).collect()
+
+    def test_lines_of_too_many_and_too_few_fields_are_malformed(self, spark, tmp_path):
+        put(tmp_path, "log.csv", "u,i,t\nu,i\nu,i,t,x\n")
+        rows = read(spark, source(), tmp_path).collect()
+        assert [row[CORRUPT] for row in rows] == [None, "u,i", "u,i,t,x"]
+
+    def test_wrong_encoding_shows_and_the_right_one_reads(self, spark, tmp_path):
+        put(tmp_path, "log.csv", "café,i,t\n".encode("latin-1"))
+        assert [row.user for row in read(spark, source(), tmp_path).collect()] == ["caf\ufffd"]
+        latin = source(options={"encoding": "ISO-8859-1"})
+        assert [row.user for row in read(spark, latin, tmp_path).collect()] == ["café"]
+
+    def test_one_megabyte_field_and_null_bytes(self, spark, tmp_path):
+        put(tmp_path, "log.csv", "x" * 1_000_000 + ",a\0b,t\n")
+        (row,) = read(spark, source(), tmp_path).collect()
+        assert (len(row.user), row.item) == (1_000_000, "a\0b")
+
+    def test_empty_files(self, spark, tmp_path):
+        put(tmp_path, "a.csv", "user,item,at\n")
+        put(tmp_path, "b.csv", "")
+        assert read(spark, self.header, tmp_path).collect() == []
+        put(tmp_path, "log.csv", "")
+        assert read(spark, source(), tmp_path).collect() == []
+
+
+class TestBrokenFiles:
+    def test_truncated_gzip_names_the_file(self, spark, tmp_path):
+        whole = gzip.compress("".join(f"user {n},item,{n * 7919}\n" for n in range(5000)).encode())
+        put(tmp_path, "log.csv", whole)  # not compressed by its name: read as text, to show that the name decides
+        of = source("*.gz")
+        put(tmp_path, "log.csv.gz", whole[: len(whole) // 2])
+        with pytest.raises(DataError) as caught, plain_errors(of):
+            read(spark, of, tmp_path).collect()
+        assert "log.csv.gz to its end (EOFException" in str(caught.value)
+        assert caught.value.exit_code == 4
+
+    def test_file_that_is_no_parquet(self, spark, tmp_path):
+        put(tmp_path, "log.parquet", b"no parquet at all")
+        with pytest.raises((DataError, SourceError), match=r"log\.parquet"):
+            read(spark, source("log.parquet", "parquet", schema=None), tmp_path)
+
+    def test_expression_that_fails_on_a_record(self, spark, tmp_path):
+        put(tmp_path, "log.csv", "u,i,t\n")
+        of = source(value="cast(user as int)")
+        with pytest.raises(SourceError, match=r"'u' of the type .* use the try_ form"), plain_errors(of):
+            records_of({"log": read(spark, of, tmp_path)}, of).collect()
+
+    def test_other_errors_pass_through(self):
+        with pytest.raises(ZeroDivisionError), plain_errors(source()):
+            raise ZeroDivisionError
+
+
+class TestParquetAndDelta:
+    def test_timestamps_without_zone_stay_without(self, spark, tmp_path):
+        at = dt.datetime(2012, 1, 1, 8, 26)
+        pq.write_table(pa.table({"at": pa.array([at], pa.timestamp("us"))}), tmp_path / "log.parquet")
+        frame = read(spark, source("log.parquet", "parquet", schema=None), tmp_path)
+        assert frame.dtypes == [("at", "timestamp_ntz")]
+        assert frame.collect() == [(at,)]
+
+    def test_folder_of_part_files(self, spark, tmp_path):
+        (tmp_path / "log.parquet").mkdir()
+        for n in range(2):
+            pq.write_table(pa.table({"user": [str(n)]}), tmp_path / "log.parquet" / f"part-{n}.parquet")
+        rows = read(spark, source("log.parquet", "parquet", schema=None), tmp_path).collect()
+        assert sorted(row.user for row in rows) == ["0", "1"]
+
+    def test_delta_table_with_text_partitions_at_its_latest_version(self, spark, tmp_path):
+        of, path = source("log", "delta", schema=None), tmp_path / "log"
+        table = pa.table({"user": ["a", "b"], "part": ["01", "02"], "n": pa.array([1, 2], pa.int32())})
+        write_deltalake(str(path), table, partition_by=["part"])
+        write_deltalake(str(path), table.slice(0, 1), mode="overwrite", partition_by=["part"])
+        frame = read(spark, of, tmp_path)
+        assert frame.collect() == [("a", "01", 1)]
+        assert dict(frame.dtypes)["n"] == "int"
+
+    def test_folder_without_delta_log(self, spark, tmp_path):
+        put(tmp_path, "log/part.parquet", "")
+        with pytest.raises(SourceError, match="is no Delta table"):
+            read(spark, source("log", "delta", schema=None), tmp_path)

@@ -1,0 +1,92 @@
+"""Model folders: what goes in comes out, damage is named, and half a model is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from chronotope.errors import ModelError
+from chronotope.infer.workers import load_scorer, save_counts
+from chronotope.store.models import ABOUT, ARRAYS, NAMES, WEIGHTS, StoredModel, read_model, staged, write_model
+from chronotope.train.blend import START, CountBlend
+from tests.train import small
+
+
+@pytest.fixture
+def stored():
+    known = small.counted(small.catalogue(), [small.history("u", [0, 1, 0, 5])])
+    return StoredModel({"kind": "x", "名": "é", "loss": 0.1}, {"a": torch.arange(6.0).reshape(2, 3)}, known)
+
+
+def test_what_goes_in_comes_out(stored, tmp_path):
+    write_model(tmp_path / "m", stored)
+    found = read_model(tmp_path / "m")
+    assert found.about == stored.about
+    assert torch.equal(found.tensors["a"], stored.tensors["a"])
+    for name in ("item_ids", "categories", "languages", "regions", "actions", "dayparts"):
+        assert getattr(found.catalogue, name) == getattr(stored.catalogue, name)
+    for name in ("lat", "lon", "region", "embedding", "daypart_of_slot"):
+        np.testing.assert_array_equal(getattr(found.catalogue, name), getattr(stored.catalogue, name))
+        assert getattr(found.catalogue, name).dtype == getattr(stored.catalogue, name).dtype
+    for name in ("popularity", "transitions"):
+        assert (getattr(found.catalogue, name) != getattr(stored.catalogue, name)).nnz == 0
+
+
+def test_equal_models_are_equal_bytes(stored, tmp_path):
+    for name in ("m", "n"):
+        write_model(tmp_path / name, stored)
+    for name in (ABOUT, WEIGHTS, ARRAYS, NAMES):
+        assert (tmp_path / "m" / name).read_bytes() == (tmp_path / "n" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", [ABOUT, WEIGHTS, ARRAYS, NAMES])
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_damaged_model_is_refused(stored, tmp_path, name, damage):
+    write_model(tmp_path / "m", stored)
+    path = tmp_path / "m" / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match="run stage train again"):
+        read_model(tmp_path / "m")
+
+
+def test_a_folder_appears_at_once(tmp_path):
+    with staged(tmp_path / "m") as beside:
+        (beside / "file").write_text("new")
+        assert not (tmp_path / "m").exists()
+    assert (tmp_path / "m" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def fill_and_fail(folder):
+    with staged(folder) as beside:
+        (beside / "file").write_text("half")
+        raise ZeroDivisionError
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    with staged(tmp_path / "m") as beside:
+        (beside / "file").write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        fill_and_fail(tmp_path / "m")
+    assert (tmp_path / "m" / "file").read_text() == "old"
+    with staged(tmp_path / "m") as beside:
+        assert list(beside.iterdir()) == []
+        (beside / "file").write_text("new")
+    assert (tmp_path / "m" / "file").read_text() == "new"
+
+
+def test_a_count_model_comes_back(stored, tmp_path):
+    blend = CountBlend(stored.catalogue, {"morning": START, "next": {"frequency": 1.0}}, "counts-1")
+    save_counts(blend, tmp_path / "m")
+    found = load_scorer(tmp_path / "m", "cpu", 1)
+    assert (found.model_id, found.weights) == ("counts-1", blend.weights)
+
+
+def test_an_unknown_kind_is_refused(stored, tmp_path):
+    write_model(tmp_path / "m", stored)
+    with pytest.raises(ModelError, match="unknown kind 'x'"):
+        load_scorer(tmp_path / "m", "cpu", 1)

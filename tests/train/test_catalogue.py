@@ -1,0 +1,96 @@
+"""The catalogue: items met before the cut, and nothing that came after it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chronotope.errors import DataError
+from chronotope.train.catalogue import MAX_SUCCESSORS, catalogue_of, transition_counts
+from chronotope.train.histories import item_steps
+from tests.rows import MONDAY, NIGHT, frame
+from tests.train.test_histories import HOUR, session, step
+
+CUT = MONDAY + 100 * HOUR
+
+
+def item(item_id, **fields):
+    return {"item_id": item_id, "text_digest": f"d{item_id}", "first_seen": MONDAY} | fields
+
+
+def embedding(item_id, *vector):
+    return {"text_digest": f"d{item_id}", "model": "m", "embedding": list(vector), "night": NIGHT}
+
+
+ITEMS = [item("b", category="tea", lat=1.0, lon=2.0, region="r2", language="Hani"), item("a"), item("never")]
+EMBEDDINGS = [embedding("b", 0.0, 1.0), embedding("never", 1.0, 0.0)]
+SESSIONS = [
+    session("k1", step("1", 0, "a", region="r1"), step("2", 1, "b", region="r2"), step("3", 2, "a", slot=130)),
+    session("k2", step("4", 50, "b"), step("5", 51, "undescribed", region="r1")),
+]
+
+
+@pytest.fixture(scope="module")
+def known(_spark_session, defaults):
+    return made(_spark_session, defaults, SESSIONS)
+
+
+def made(spark, settings, sessions, cut=CUT):
+    items, embeddings = frame(spark, "items", ITEMS), frame(spark, "item_embeddings", EMBEDDINGS)
+    return catalogue_of(items, embeddings, frame(spark, "sessions", sessions), settings, cut)
+
+
+def test_items_are_those_that_were_met_in_order(known):
+    assert known.item_ids == ["a", "b", "undescribed"]
+    assert known.categories == ["", "tea", ""]
+    assert known.languages == ["Latn", "Hani", ""]
+    assert known.regions == ["r1", "r2"]
+    assert known.region.tolist() == [-1, 1, -1]
+    assert known.lat[1] == 1.0
+    assert np.isnan(known.lat[[0, 2]]).all()
+    assert known.embedding.tolist() == [[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
+
+
+def test_popularity_counts_every_region_and_each_one(known, defaults):
+    dayparts = list(defaults.night.dayparts)
+    night, day = dayparts.index("weekday_night"), dayparts.index("weekend_day")
+    popularity = known.popularity.toarray()
+    assert popularity.shape == (3 * len(dayparts), 3)
+    assert popularity[[night, day]].tolist() == [[1, 2, 1], [1, 0, 0]]
+    assert popularity[len(dayparts) + night].tolist() == [1, 0, 1]
+    assert popularity[2 * len(dayparts) + night].tolist() == [0, 1, 0]
+    assert popularity.sum() == 5 + 3
+    assert known.daypart_of_slot[[0, 130]].tolist() == [night, day]
+
+
+def test_transitions_stay_within_sessions(known):
+    assert known.transitions.toarray().tolist() == [[0, 1, 0], [1, 0, 1], [0, 0, 0]]
+
+
+def test_what_comes_from_the_cut_on_changes_nothing(spark, defaults, known):
+    later = session("k3", step("6", 100, "poison"), step("7", 101, "a"), user="v")
+    running = SESSIONS[1] | {"steps": [*SESSIONS[1]["steps"], step("8", 100, "a")]}
+    again = made(spark, defaults, [SESSIONS[0], running, later])
+    assert again.item_ids == known.item_ids
+    assert (again.popularity != known.popularity).nnz == 0
+    assert (again.transitions != known.transitions).nnz == 0
+
+
+def test_the_cut_itself_is_not_known(spark, defaults):
+    assert made(spark, defaults, SESSIONS, MONDAY + HOUR).item_ids == ["a"]
+
+
+def test_nothing_before_the_cut(spark, defaults):
+    with pytest.raises(DataError, match="no event on an item before 2012-10-01"):
+        made(spark, defaults, SESSIONS, MONDAY)
+
+
+def test_only_the_likeliest_followers_are_kept(spark):
+    pairs = [
+        session(f"k{n}-{k}", step(f"{n}{k}a", 0, "x"), step(f"{n}{k}b", 1, f"y{n:03d}"))
+        for n in range(MAX_SUCCESSORS + 2)
+        for k in range(1 + (n == 51))
+    ]
+    rows = transition_counts(item_steps(frame(spark, "sessions", pairs))).collect()
+    assert len(rows) == MAX_SUCCESSORS
+    assert {row.item_id for row in rows} == {f"y{n:03d}" for n in [*range(MAX_SUCCESSORS - 1), 51]}

@@ -1,0 +1,82 @@
+"""Histories: one row per user, in order, gaps and distances across sessions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import random
+
+import pytest
+
+from chronotope.train.histories import histories, item_steps
+from tests.rows import MONDAY, NIGHT, frame
+
+HOUR = dt.timedelta(hours=1)
+
+
+def step(name, hours, item="i", **fields):
+    base = {
+        "event_id": name, "item_id": item, "action": "view", "occurred_at": MONDAY + hours * HOUR, "slot": 0,
+        "cell": None, "region": None, "lat": None, "lon": None, "gap_s": 77.0, "distance_m": 77.0,
+    }  # fmt: skip
+    return tuple((base | fields).values())
+
+
+def session(key, *steps, user="u"):
+    at = [step[3] for step in steps] or [MONDAY]
+    return {
+        "session_key": key, "user_id": user, "started_at": min(at), "ended_at": max(at), "closed": True,
+        "steps": list(steps), "night": NIGHT,
+    }  # fmt: skip
+
+
+def found(spark, sessions, max_steps=100):
+    return {row.user_id: row for row in histories(frame(spark, "sessions", sessions), max_steps).collect()}
+
+
+def test_steps_are_in_order_with_gaps_and_distances_across_sessions(spark):
+    late = session("k1", step("c", 30, lat=40.0, lon=-73.0), step("d", 31))
+    early = session("k2", step("a", 0, "x", lat=40.0, lon=-74.0, slot=5, region="r"), step("b", 6, lat=40.0, lon=-74.0))
+    row = found(spark, [late, early])["u"]
+    assert row.event_id == ["a", "b", "c", "d"]
+    assert row.item_id == ["x", "i", "i", "i"]
+    assert row.gap_s == [None, 6 * 3600.0, 24 * 3600.0, 3600.0]
+    assert row.distance_m[:2] == [None, 0.0]
+    assert row.distance_m[2] == pytest.approx(111_195 * math.cos(math.radians(40)), rel=1e-3)
+    assert row.distance_m[3] is None
+    assert (row.slot, row.region, row.lat[3]) == ([5, 0, 0, 0], ["r", None, None, None], None)
+    assert row.occurred_at_s[0] == MONDAY.timestamp()
+
+
+def test_ties_are_broken_by_event_id(spark):
+    steps = [step(name, 1) for name in "cadb"]
+    assert found(spark, [session("k", *steps)])["u"].event_id == ["a", "b", "c", "d"]
+
+
+def test_only_the_newest_steps_stay_and_keep_their_gaps(spark):
+    row = found(spark, [session("k", *[step(f"e{n}", n) for n in range(5)])], max_steps=2)["u"]
+    assert (row.event_id, row.gap_s) == (["e3", "e4"], [3600.0, 3600.0])
+
+
+def test_steps_without_an_item_are_skipped(spark):
+    row = found(spark, [session("k", step("a", 0), step("b", 1, None), step("c", 2))])["u"]
+    assert (row.event_id, row.gap_s) == (["a", "c"], [None, 7200.0])
+
+
+def test_users_without_items_have_no_row(spark):
+    searcher = session("k", step("a", 0, None), user="v")
+    assert set(found(spark, [searcher, session("l", step("b", 0))])) == {"u"}
+
+
+def test_fractions_of_seconds_are_kept(spark):
+    at = MONDAY + dt.timedelta(microseconds=250_000)
+    row = item_steps(frame(spark, "sessions", [session("k", step("a", 0, occurred_at=at))])).first()
+    assert row.occurred_at_s == MONDAY.timestamp() + 0.25
+
+
+def test_order_of_rows_and_other_users_do_not_matter(spark):
+    steps = [step(f"e{n}", n) for n in range(6)]
+    sessions = [session(f"k{n}", each) for n, each in enumerate(steps)]
+    random.Random(1).shuffle(sessions)
+    others = [session("o", step("z", 3), user="v")]
+    assert found(spark, sessions + others)["u"] == found(spark, sessions[::-1])["u"]
