@@ -10,7 +10,6 @@ import interest
 import recommend
 import sessions
 import train
-
 from chronotope.cli.jobs import main
 
 RUNS = {

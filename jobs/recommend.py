@@ -18,9 +18,7 @@ def run(night: Night) -> None:
     hidden = seen_items(night.read("events"), settings.recommend)
     states, expected = night.rows("user_states"), night.rows("forecasts")
 
-    lists = recommendations(
-        steps, expected, states, hidden, load, load().model_id, settings, night.end, night.date
-    )
+    lists = recommendations(steps, expected, states, hidden, load, load().model_id, settings, night.end, night.date)
     night.write("recommendations", lists)
 
 

@@ -33,7 +33,9 @@ def run(night: Night) -> None:
     night.write("ranks", ranked if then else ranked.limit(0))
 
     ranks = night.rows("ranks")
-    decision = decide(ranks, of.new, of.recent if of.recent in folders else None, of.counts, settings.evaluate.gate_confidence)
+    decision = decide(
+        ranks, of.new, of.recent if of.recent in folders else None, of.counts, settings.evaluate.gate_confidence
+    )
     stored = {model_id: read_model(folder) for model_id, folder in folders.items()}
     write_model(night.model_folder, refreshed(stored[decision.model_id], now))
     kinds = {model_id: model.about["kind"] for model_id, model in stored.items()}

@@ -50,18 +50,46 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         description=what, epilog=settings_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = made.add_argument
-    add("--source", action="append", required=True, type=Path, metavar="YAML",
-        help="what the log looks like, see conf/sources; repeat it, with its --input, for several logs")
-    add("--input", action="append", type=Path, metavar="DIR", default=[],
-        help="folder of the source's files (default: none; needed by ingest)")
+    add(
+        "--source",
+        action="append",
+        required=True,
+        type=Path,
+        metavar="YAML",
+        help="what the log looks like, see conf/sources; repeat it, with its --input, for several logs",
+    )
+    add(
+        "--input",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        default=[],
+        help="folder of the source's files (default: none; needed by ingest)",
+    )
     add("--tables", required=True, type=Path, metavar="DIR", help="folder of the tables, made where there is none")
-    add("--date", required=True, type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="the night, by the day it ends")
-    add("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="overrides",
-        help="override a setting (default: none)")
-    add("--settings", type=Path, metavar="YAML", default=ROOT / "conf" / "chronotope.yaml",
-        help="all settings (default: conf/chronotope.yaml)")
-    add("--properties-file", type=Path, metavar="CONF", default=ROOT / "conf" / "spark" / "local.conf",
-        help="Spark settings where spark-submit gave none (default: conf/spark/local.conf)")
+    add("--date", required=True, type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="the night, by its day")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        dest="overrides",
+        help="override a setting (default: none)",
+    )
+    add(
+        "--settings",
+        type=Path,
+        metavar="YAML",
+        default=ROOT / "conf" / "chronotope.yaml",
+        help="all settings (default: conf/chronotope.yaml)",
+    )
+    add(
+        "--properties-file",
+        type=Path,
+        metavar="CONF",
+        default=ROOT / "conf" / "spark" / "local.conf",
+        help="Spark settings where spark-submit gave none (default: conf/spark/local.conf)",
+    )
     if len(runs) > 1:
         add("--from", choices=STAGES, default=STAGES[0], dest="first", help=f"first stage (default: {STAGES[0]})")
     return made  # fmt: skip
@@ -86,9 +114,8 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
     sources = [load_source(path) for path in options.source]
     settings = settings_of(options, sources)
     first = getattr(options, "first", next(iter(runs)))
-    if first == "ingest":
-        if len(options.input) != len(sources):
-            raise UsageError(f"{len(sources)} --source and {len(options.input)} --input: give each source its folder")
+    if first == "ingest" and len(options.input) != len(sources):
+        raise UsageError(f"{len(sources)} --source and {len(options.input)} --input: give each source its folder")
     read_properties(options.properties_file)
     with exclusive(options.tables):
         inputs = found_inputs(options, sources) if first == "ingest" else ()

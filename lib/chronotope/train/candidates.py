@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from chronotope.config import Settings
-from chronotope.embed.device import choose_device
+from chronotope.embed.device import task_device
 from chronotope.infer.workers import save_counts
 from chronotope.store.models import read_model, write_model
 from chronotope.train.blend import CountBlend
@@ -49,6 +49,6 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
         folders[of.new] = models_dir / of.new
         fit(
             known.files, known.then, settings, of.cut.timestamp(), (of.cut - of.tuning_from).total_seconds(),
-            folders[of.new], settings.night.seed, choose_device(settings.infer.device, [], "infer.device"),
+            folders[of.new], settings.night.seed, task_device(settings.infer.device, "infer.device"),
         )  # fmt: skip
     return folders

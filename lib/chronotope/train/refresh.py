@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -50,4 +49,5 @@ def positions(names: Sequence[str], known: Sequence[str]) -> Tensor:
     >>> positions(["a", "b"], ["b", "c"]).tolist()
     [-1, 0]
     """
-    return torch.from_numpy(pd.Index(known, dtype=object).get_indexer(pd.Index(names, dtype=object)).astype("int64"))
+    place = {name: index for index, name in enumerate(known)}
+    return torch.tensor([place.get(name, -1) for name in names], dtype=torch.int64)

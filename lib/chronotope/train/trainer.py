@@ -94,7 +94,7 @@ class Trainer:
         return Whole(*[torch.from_numpy(array).to(self.device) for array in arrays])
 
     def candidates(self, batch: Batch) -> Candidates:
-        """All items; in training with too many of them a sample, with those of the batch's histories (so every target)."""
+        """All items; in training with too many of them a sample, with all items of the batch's histories."""
         n_items, limit = len(self.course.catalogue.item_ids), self.course.settings.train.exact_items
         if n_items <= limit or not torch.is_grad_enabled():
             return everything(n_items, self.device)
