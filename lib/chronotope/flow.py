@@ -19,10 +19,10 @@ FLOW: tuple[Stage, ...] = (
     Stage("interest", ("events", "items", "term_sums", "terms"), ("term_sums", "terms", "interests")),
     Stage("sessions", ("events", "sessions"), ("sessions", "counts", "transitions")),
     Stage("embed", ("items", "item_embeddings"), ("item_embeddings",)),
-    Stage("train", ("sessions", "items", "item_embeddings", "counts", "transitions", "models"), ("models", "ranks")),
-    Stage("infer", ("models", "sessions", "counts"), ("user_states", "forecasts")),
-    Stage("recommend", ("models", "sessions", "counts", "user_states", "forecasts", "events"), ("recommendations",)),
-    Stage("evaluate", ("ranks", "models", "recommendations", "forecasts", "events"), ("evaluations", "feedback")),
+    Stage("train", ("sessions", "items", "item_embeddings", "events", "models"), ("models", "ranks")),
+    Stage("infer", ("sessions", "counts"), ("user_states", "forecasts")),
+    Stage("recommend", ("sessions", "events", "user_states", "forecasts"), ("recommendations",)),
+    Stage("evaluate", ("ranks", "counts", "events", "recommendations", "forecasts"), ("evaluations", "feedback")),
 )
 STAGES: tuple[str, ...] = tuple(stage.name for stage in FLOW)
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in FLOW}
