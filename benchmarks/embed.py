@@ -1,7 +1,7 @@
 """Claim: stage embed keeps at least 95 % of the texts per second of a plain transformers loop with the same batches and
 precision, and at least twice those of `sentence_transformers.encode` in a plain pandas UDF where half the texts repeat.
 
-    PYTHONPATH=lib:. python benchmarks/embed.py --data FOLDER
+    python -m benchmarks.embed --data FOLDER
 
 FOLDER holds `online_retail` and `ml_latest_small` (product descriptions; film titles and genres). The ways take turns,
 so that what else the machine does meets all of them, and the best round of each counts. Models are loaded and JVM code
@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import os
-import platform
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -31,12 +28,12 @@ from pyspark.sql import functions as F
 from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoTokenizer
 
+from benchmarks.report import ROOT, report
 from chronotope.config import Settings, load_settings
 from chronotope.embed import embed, missing_texts, model_name
 from chronotope.embed.encoder import load_encoder
 from chronotope.embed.weights import model_folder
 
-ROOT = Path(__file__).resolve().parents[1]
 NIGHT = dt.date(2024, 1, 1)
 
 
@@ -164,20 +161,6 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     return rates
 
 
-def machine() -> str:
-    """Cores, processor and torch version."""
-    model = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return f"{os.cpu_count()} cores, {model[0] if model else platform.processor()}, torch {torch.__version__}"
-
-
-def commit() -> str:
-    """The commit, with -dirty when files differ from it."""
-    found = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    return found.stdout.strip() or "before the first commit"
-
-
 def main() -> None:
     """Measure, write the results file, print it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -192,11 +175,7 @@ def main() -> None:
         rates["plain loop, one process"],
         rates["sentence_transformers in a pandas UDF, half the texts repeat"],
     )
-    result = {
-        "machine": machine(), "date": dt.date.today().isoformat(), "commit": commit(),
-        "command": f"PYTHONPATH=lib:. python benchmarks/embed.py --data FOLDER --texts {args.texts} "
-                   f"--rounds {args.rounds} --cores {args.cores} --precision {args.precision}",
-        "load_average_at_the_end": round(os.getloadavg()[0], 1),
+    figures = {
         "texts_per_s": {name: round(rate, 1) for name, rate in rates.items()},
         "ratios": {
             "Encoder.encode / plain loop (at least 0.95)": round(rates["Encoder.encode, one process"] / plain, 3),
@@ -205,10 +184,7 @@ def main() -> None:
                 round(rates["stage embed, half the texts repeat"] / naive, 3),
         },
     }  # fmt: skip
-    target = ROOT / "benchmarks" / "results" / f"embed{'' if args.precision == 'fp32' else '_' + args.precision}.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    report("embed" if args.precision == "fp32" else f"embed_{args.precision}", figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Documents per second: stage interest, both horizons, against Spark's own CountVectorizer + IDF on the same texts.
 
-    PYTHONPATH=lib python benchmarks/interest.py
+    python -m benchmarks.interest
 
 Both read the same Parquet files in one session on two cores, in alternating runs; the median counts. Ours goes all the
 way from texts and events to the users' weighted vectors; the pipeline ends with weighted vectors per text, and its
@@ -12,11 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import hashlib
-import json
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,11 +25,11 @@ from pyspark.ml import Pipeline
 from pyspark.ml.feature import IDF, CountVectorizer, Tokenizer
 from pyspark.sql import DataFrame, SparkSession
 
+from benchmarks.report import ROOT, report
 from chronotope.config import Settings, load_settings
 from chronotope.interest import document_frequencies, interests, term_sums, tokens
 from chronotope.store.session import open_session
 
-ROOT = Path(__file__).resolve().parents[1]
 NIGHT = dt.date(2026, 1, 31)
 
 
@@ -58,7 +54,15 @@ def main() -> None:
             },
             options.runs,
         )
-    report(vars(options), seconds, pa.__version__, spark.version)
+    per_second = {name: round(options.texts / statistics.median(runs)) for name, runs in seconds.items()}
+    figures = {
+        "claim": "at least 2 times the documents per second of CountVectorizer + IDF on the same texts",
+        "documents_per_second": per_second,
+        "ratio": round(per_second["chronotope"] / per_second["count_vectorizer_idf"], 2),
+        "seconds": {name: [round(run, 2) for run in runs] for name, runs in seconds.items()},
+        "options": vars(options),
+    }
+    report("interest", figures)
 
 
 def make_world(folder: Path, options: argparse.Namespace) -> None:
@@ -104,7 +108,7 @@ def ours(items: DataFrame, events: DataFrame, settings: Settings) -> None:
     """Texts and events to both horizons' vectors, IDF recounted: a first night."""
     terms_of_texts = tokens(items, events, settings).persist()
     sums = term_sums(events, items, terms_of_texts, settings, NIGHT)
-    terms = document_frequencies(items, terms_of_texts, sums, settings, NIGHT).persist()
+    terms = document_frequencies(terms_of_texts, sums, settings, NIGHT).persist()
     interests(sums, terms, settings, NIGHT).write.format("noop").mode("overwrite").save()
     terms.unpersist()
     terms_of_texts.unpersist()
@@ -131,31 +135,6 @@ def measure(contestants: dict[str, Callable[[], None]], runs: int) -> dict[str, 
             seconds[name].append(time.perf_counter() - started)
             print(f"{name}: {seconds[name][-1]:.1f} s", flush=True)
     return seconds
-
-
-def report(options: dict[str, int], seconds: dict[str, list[float]], arrow: str, spark: str) -> None:
-    """Print the medians and keep them with machine, date, commit and command."""
-    per_second = {name: round(options["texts"] / statistics.median(runs)) for name, runs in seconds.items()}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    result = {
-        "documents_per_second": per_second,
-        "ratio": round(per_second["chronotope"] / per_second["count_vectorizer_idf"], 2),
-        "seconds": {name: [round(run, 2) for run in runs] for name, runs in seconds.items()},
-        "options": options,
-        "machine": f"{processor()}, 2 cores used, Python {platform.python_version()}, Spark {spark}, pyarrow {arrow}",
-        "date": dt.date.today().isoformat(),
-        "commit": commit.stdout.strip() or "none yet",
-        "command": " ".join(["python", "benchmarks/interest.py", *sys.argv[1:]]),
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    (ROOT / "benchmarks" / "results" / "interest.json").write_text(text + "\n")
-
-
-def processor() -> str:
-    """The processor's name."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

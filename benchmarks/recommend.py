@@ -1,12 +1,12 @@
 """Lists per second of stage recommend, through Spark and written to Parquet: the limit is 5,000 on 2 cores.
 
-    python benchmarks/recommend.py
-    python benchmarks/recommend.py --model space_time
+    python -m benchmarks.recommend
+    python -m benchmarks.recommend --model space_time
 
 One list is one user in one context, top 10, with bought items hidden. 5,000 items in 20 regions, 50 steps per user;
 every run reads histories, forecasts, states and hidden items from Parquet and writes the whole table. The first run
 is a warm-up. The space-time model has its starting weights, for training changes no cost, and its states come from
-stage infer, which is not timed. The result goes to benchmarks/results/recommend.MODEL.json.
+stage infer, which is not timed. The result goes to benchmarks/results/recommend_MODEL.json.
 """
 
 from __future__ import annotations
@@ -14,38 +14,29 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import functools
-import json
-import os
 import pickle
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "lib"))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
-os.environ["PYSPARK_PYTHON"] = sys.executable
+import numpy as np
+import pandas as pd
+import torch
+from pyspark.sql import SparkSession
+from scipy import sparse
 
-import numpy as np  # noqa: E402  (the path to the checkout's package comes first)
-import pandas as pd  # noqa: E402
-import torch  # noqa: E402
-from pyspark.sql import SparkSession  # noqa: E402
-from scipy import sparse  # noqa: E402
-
-from chronotope.config import Settings, load_settings  # noqa: E402
-from chronotope.infer.states import user_states  # noqa: E402
-from chronotope.recommend.recommendations import recommendations  # noqa: E402
-from chronotope.slots import daypart_names  # noqa: E402
-from chronotope.train.blend import KINDS, START, CountBlend  # noqa: E402
-from chronotope.train.inputs import item_tables  # noqa: E402
-from chronotope.train.scorer import SpaceTimeScorer  # noqa: E402
-from chronotope.train.scoring import Catalogue, Scorer  # noqa: E402
-from chronotope.train.space_time import SpaceTime  # noqa: E402
+from benchmarks.report import ROOT, report
+from chronotope.config import Settings, load_settings
+from chronotope.infer.states import user_states
+from chronotope.recommend.recommendations import recommendations
+from chronotope.slots import daypart_names
+from chronotope.train.blend import KINDS, START, CountBlend
+from chronotope.train.inputs import item_tables
+from chronotope.train.scorer import SpaceTimeScorer
+from chronotope.train.scoring import Catalogue, Scorer
+from chronotope.train.space_time import SpaceTime
 
 INPUTS = ("histories", "forecasts", "hidden", "states")
 LIMIT = 5_000  # lists per second
@@ -196,30 +187,18 @@ def main() -> None:
         states.write.parquet(str(folder / "states.parquet"))
         print("warm-up", *one_run(spark, folder, settings, args.model))
         measured = [one_run(spark, folder, settings, args.model) for _ in range(args.runs)]
-    report([lists / seconds for lists, seconds in measured], measured[0][0], args)
-
-
-def report(rates: list[float], n_lists: int, args: argparse.Namespace) -> None:
-    """Print the figures and write the results file."""
-    options = f"--model {args.model} --users {args.users} --contexts {args.contexts}"
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    rates = [lists / seconds for lists, seconds in measured]
     median = statistics.median(rates)
-    result = {
-        "claim": f"at least {LIMIT} lists per second on 2 cores with 5,000 items",
+    figures = {
+        "claim": f"at least {LIMIT:,} lists per second on 2 cores with 5,000 items",
         "model": args.model,
-        "lists": n_lists,
+        "lists": measured[0][0],
         "items": args.items,
         "lists_per_s": [round(rate) for rate in rates],
         "median_lists_per_s": round(median),
         "ratio_to_limit": round(median / LIMIT, 2),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "commit": commit.stdout.strip() or "uncommitted",
-        "command": f"python benchmarks/recommend.py {options}",
     }
-    text = json.dumps(result, indent=2)
-    print(text)
-    (ROOT / "benchmarks" / "results" / f"recommend.{args.model}.json").write_text(text + "\n", encoding="utf-8")
+    report(f"recommend_{args.model}", figures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def run(night: Night) -> None:
     night.write("term_sums", term_sums(events, items, texts, settings, night.date))
     sums = night.read("term_sums")
     if recount:
-        night.write("terms", document_frequencies(items, texts, sums, settings, night.date))
+        night.write("terms", document_frequencies(texts, sums, settings, night.date))
     touched = None if recount else night.rows("term_sums")
     night.write("interests", interests(sums, night.read("terms"), settings, night.date, touched))
 

@@ -29,7 +29,7 @@ def counted(spark, make, settings, texts=None, sums=(), queries=()):
     events = [{"query": query, "occurred_at": before_end(1)} for query in queries]
     items, frame_of_events = make(TEXTS if texts is None else texts, events)
     of_texts = tokens(items, frame_of_events, settings)
-    return document_frequencies(items, of_texts, sums_frame(spark, sums), settings, NIGHT)
+    return document_frequencies(of_texts, sums_frame(spark, sums), settings, NIGHT)
 
 
 @pytest.mark.parametrize("kind", ["smooth", "plain"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronotope.interest import interests
-from chronotope.interest.vectors import Idf
+from chronotope.interest.vectors import Idf, with_ages
 from chronotope.tables import TABLES
 from tests.interest.conftest import END
 from tests.oracles import interest as oracle
@@ -176,6 +176,18 @@ def test_nights_are_as_long_as_their_clock_says(spark, with_settings):
         ("hat", pytest.approx(0.5**0.5)),
         ("red", pytest.approx(0.5**0.5)),
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_ages_are_from_each_users_latest_night(size):
+    ends = {"a": [300, 200, 100], "b": [250], "c": [400, 400, 100]}
+    rows = [(user, end) for user, of_user in ends.items() for end in of_user]
+    batches = [
+        pa.RecordBatch.from_pylist([{"user_id": user, "ended_s": end} for user, end in rows[start : start + size]])
+        for start in range(0, len(rows), size)
+    ]
+    ages = [age for batch in with_ages([*batches, batches[0].slice(0, 0)]) for age in batch.column("age_s").to_pylist()]
+    assert ages == [0, 100, 200, 0, 0, 0, 300]
 
 
 def test_idf_lookup_without_spark():

@@ -86,6 +86,16 @@ def test_tokenise_keeps_rows_and_nulls():
     assert tokenise(texts, 2).to_pylist() == ["red shoes red hat", None, "", "咖啡"]
 
 
+TEXTS = st.lists(st.none() | st.text(st.characters(codec="ascii")) | st.text() | st.just("The red-hat " + "x" * 65))
+
+
+@given(TEXTS, st.integers(0, 3), st.integers(1, 3))
+def test_columns_of_texts_have_the_terms_of_each_text(texts, skipped, min_token_chars):
+    column = pa.array(texts, pa.string()).slice(skipped)
+    expected = [None if text is None else " ".join(terms_of(text, min_token_chars)) for text in texts[skipped:]]
+    assert tokenise(column, min_token_chars).to_pylist() == expected
+
+
 def test_the_segmenter_is_loaded_once_and_quietly(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     words.segmenter.cache_clear()

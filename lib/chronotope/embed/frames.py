@@ -69,7 +69,8 @@ def embed(texts: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
 
     # What the tokenizer would never reach is cut before it crosses to Python: a batch holds thousands of texts.
     short = texts.select("text_digest", F.substring("text", 1, max_chars(section.max_tokens)).alias("text"))
-    vectors = short.repartition(tasks, "text_digest").mapInArrow(encode, "text_digest string, embedding array<float>")
+    # Not by text_digest: where texts are partitioned like that already, Spark drops the step and may merge the tasks.
+    vectors = short.repartition(tasks).mapInArrow(encode, "text_digest string, embedding array<float>")
     return ITEM_EMBEDDINGS.conform(
         vectors.withColumn("model", F.lit(model_name(section))).withColumn("night", F.lit(night))
     )

@@ -32,24 +32,21 @@ def needs_refresh(version: str | None, night: dt.date, refresh_days: int) -> boo
     return (night.toordinal() - 1) // refresh_days > (last.toordinal() - 1) // refresh_days
 
 
-def document_frequencies(
-    items: DataFrame, tokens: DataFrame, term_sums: DataFrame, settings: Settings, night: dt.date
-) -> DataFrame:
+def document_frequencies(tokens: DataFrame, term_sums: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
     """Document frequency and IDF of every term, under the night as version: table `terms`.
 
     By `interest.documents`, N and DF count `items` with at least one term, or `users` with at least one term in their
     sums. By `interest.idf`, see `idf_of`. No document gives no row.
 
     Args:
-        items: all current items; only `text_digest` is read.
-        tokens: what `tokens` gave for them; further texts are ignored.
+        tokens: what `tokens` gave for all current items; texts of no item are ignored.
         term_sums: those of all nights up to this one.
         settings: reads `interest`.
         night: names the version.
 
     """
     if settings.interest.documents == "items":
-        counted, n_documents = count_items(items, tokens)
+        counted, n_documents = count_items(tokens)
     else:
         counted, n_documents = count_users(term_sums)
     idf = idf_of(F.col("n_documents"), F.col("document_frequency"), settings.interest.idf)
@@ -68,9 +65,9 @@ def idf_of(n_documents: Column, document_frequency: Column, kind: str) -> Column
     return F.log(F.greatest(n_documents, F.lit(1)) / F.greatest(document_frequency, F.lit(1)))
 
 
-def count_items(items: DataFrame, tokens: DataFrame) -> tuple[DataFrame, DataFrame]:
+def count_items(tokens: DataFrame) -> tuple[DataFrame, DataFrame]:
     """(term, document_frequency) over items, and their number in one row."""
-    documents = items.groupBy("text_digest").agg(F.count("*").alias("n_items")).join(tokens, "text_digest")
+    documents = tokens.where("n_items > 0")
     parts = documents.select("terms", "n_items").mapInArrow(count_in_batches, "term string, n bigint")
     counted = parts.groupBy("term").agg(F.sum("n").alias("document_frequency"))
     return counted, documents.agg(F.sum("n_items").alias("n_documents"))

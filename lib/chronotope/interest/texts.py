@@ -17,8 +17,9 @@ Batches = Iterable[pa.RecordBatch]
 def tokens(items: DataFrame, events: DataFrame, settings: Settings) -> DataFrame:
     """The terms of every distinct text among items and search queries; texts without a term have no row.
 
-    Columns: `text_digest` (of the text, as in items), `terms` (the terms in order with repeats, joined by spaces).
-    Both the sums and the document frequencies read it: persist it where a night needs both.
+    Columns: `text_digest` (of the text, as in items), `n_items` (items that have the text; 0 for a query that is no
+    item's text), `terms` (the terms in order with repeats, joined by spaces). Both the sums and the document
+    frequencies read it: persist it where a night needs both.
 
     Args:
         items: the items whose texts are wanted: all of them on nights that recount document frequencies, else those
@@ -27,10 +28,12 @@ def tokens(items: DataFrame, events: DataFrame, settings: Settings) -> DataFrame
         settings: reads `interest.min_token_chars`.
 
     """
-    texts = items.select("text").union(events.select("query")).where(F.col("text").isNotNull()).distinct()
+    queries = events.select("query", F.lit(0))
+    found = items.select("text", F.lit(1).alias("n")).union(queries).where(F.col("text").isNotNull())
+    texts = found.groupBy("text").agg(F.sum("n").alias("n_items"))
     # Digested before invalid UTF-8 is replaced, for so does ingest; Python would refuse to read it.
-    texts = texts.select(F.md5("text").alias("text_digest"), F.make_valid_utf8("text").alias("text"))
-    schema = "text_digest string, terms string"
+    texts = texts.select(F.md5("text").alias("text_digest"), "n_items", F.make_valid_utf8("text").alias("text"))
+    schema = "text_digest string, n_items bigint, terms string"
     return texts.mapInArrow(tokeniser(settings.interest.min_token_chars), schema).where(F.col("terms") != "")
 
 
@@ -39,8 +42,8 @@ def tokeniser(min_token_chars: int) -> Callable[[Batches], Batches]:
 
     def replace(batches: Batches) -> Batches:
         for batch in batches:
-            columns = [batch.column("text_digest"), tokenise(batch.column("text"), min_token_chars)]
-            yield pa.RecordBatch.from_arrays(columns, names=["text_digest", "terms"])
+            terms = tokenise(batch.column("text"), min_token_chars)
+            yield batch.drop_columns("text").append_column("terms", terms)
 
     return replace
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
 from chronotope.ingest.night import day_end
-from chronotope.interest.entries import HORIZONS, Entries, Floats, entries_of, lengths_of, sums_by_user
+from chronotope.interest.entries import (
+    HORIZONS,
+    Entries,
+    Floats,
+    entries_of,
+    first_of_each,
+    indices,
+    lengths_of,
+    sums_by_user,
+)
 from chronotope.interest.frequencies import idf_of
-from chronotope.interest.sums import decay, half_lives_days
+from chronotope.interest.sums import DAY_S, half_lives_days
 from chronotope.interest.texts import Batches
 from chronotope.slots import end_of
 from chronotope.tables.interests import INTERESTS
@@ -48,13 +57,12 @@ def interests(
     wanted = (
         term_sums if touched is None else term_sums.join(touched.select("user_id").distinct(), "user_id", "left_semi")
     )
-    ended_s = F.unix_seconds(day_end(F.col("night"), settings.night.time_zone))
-    age_s = F.max(ended_s).over(Window.partitionBy("user_id")) - ended_s
-    factors = [decay(age_s, days).alias(f"{name}_factor") for name, days in half_lives_days(settings.interest).items()]
-    rows = wanted.select("user_id", "terms", *factors).sortWithinPartitions("user_id")
+    ended_s = F.unix_seconds(day_end(F.col("night"), settings.night.time_zone)).alias("ended_s")
+    rows = wanted.select("user_id", "terms", ended_s).repartition("user_id")
     idf = Idf.collect(terms, settings.interest.idf)
     schema = "user_id string, horizon string, terms array<struct<term:string,weight:double>>"
-    vectors = rows.mapInArrow(weigher(idf, settings.interest.max_terms), schema)
+    weigh = weigher(idf, half_lives_days(settings.interest), settings.interest.max_terms)
+    vectors = rows.sortWithinPartitions("user_id", F.desc("ended_s")).mapInArrow(weigh, schema)
     stamps = {
         "as_of": F.lit(end_of(night, settings.night.time_zone)),
         "idf_version": F.lit(idf.version),
@@ -88,11 +96,18 @@ class Idf:
         return np.append(self.values, self.unseen)[at]
 
 
-def weigher(idf: Idf, max_terms: int) -> Callable[[Batches], Batches]:
-    """The Arrow function from rows (user_id, terms, factors) sorted by user to rows (user_id, horizon, terms)."""
+def weigher(idf: Idf, half_lives_days: Mapping[str, float], max_terms: int) -> Callable[[Batches], Batches]:
+    """The Arrow function from rows (user_id, terms, ended_s), users together, to rows (user_id, horizon, terms)."""
+
+    def rescaled(batch: pa.RecordBatch) -> Entries:
+        lengths = lengths_of(batch.column("terms"))
+        fields = batch.column("terms").flatten()
+        age_days = np.repeat(batch.column("age_s").to_numpy() / DAY_S, lengths)
+        weights = [fields.field(name).to_numpy() * 2 ** (-age_days / half_lives_days[name]) for name in HORIZONS]
+        return entries_of(batch.column("user_id"), lengths, fields.field("term"), np.stack(weights))
 
     def weigh(batches: Batches) -> Batches:
-        for entries in sums_by_user(batches, rescaled):
+        for entries in sums_by_user(with_ages(batches), rescaled):
             term_idf = idf.of(entries.terms)[entries.term]
             for horizon, weights in zip(HORIZONS, entries.weights, strict=True):
                 yield strongest(entries, horizon, normalised(entries, weights * term_idf), max_terms)
@@ -100,16 +115,19 @@ def weigher(idf: Idf, max_terms: int) -> Callable[[Batches], Batches]:
     return weigh
 
 
-def rescaled(batch: pa.RecordBatch) -> Entries:
-    """The entries of several nights, each night's weights times the night's factors."""
-    terms = batch.column("terms")
-    lengths = lengths_of(terms)
-    fields = terms.flatten()
-    weights = [
-        fields.field(horizon).to_numpy() * np.repeat(batch.column(f"{horizon}_factor").to_numpy(), lengths)
-        for horizon in HORIZONS
-    ]
-    return entries_of(batch.column("user_id"), lengths, fields.field("term"), np.stack(weights))
+def with_ages(batches: Batches) -> Batches:
+    """Add `age_s`, how much earlier a row's night ended than its user's latest; rows come by user, latest first."""
+    user, latest_s = None, 0
+    for batch in batches:
+        if batch.num_rows:
+            users, ended_s = batch.column("user_id"), batch.column("ended_s").to_numpy()
+            first = first_of_each(indices(users.dictionary_encode()))
+            latest = ended_s[first]
+            if users[0].as_py() == user:  # of whom the batch before had the latest night
+                latest[0] = latest_s
+            user, latest_s = users[-1].as_py(), latest[-1]
+            ages = np.repeat(latest, np.diff(first, append=len(users))) - ended_s
+            yield batch.append_column("age_s", pa.array(ages))
 
 
 def normalised(entries: Entries, weights: Floats) -> Floats:
@@ -125,9 +143,18 @@ def normalised(entries: Entries, weights: Floats) -> Floats:
     return np.asarray(np.ldexp(np.round(np.ldexp(mantissa, MANTISSA_BITS)), exponent - MANTISSA_BITS))
 
 
+def least_shown(entries: Entries, weights: Floats, max_terms: int) -> Floats:
+    """[U] the weight of each user's term number `max_terms`, 0 for users with fewer: most terms need no sorting."""
+    starts = entries.starts()
+    least = np.zeros(len(entries.users))
+    for user in np.flatnonzero(np.diff(starts) > max_terms):
+        least[user] = np.partition(weights[starts[user] : starts[user + 1]], -max_terms)[-max_terms]
+    return least
+
+
 def strongest(entries: Entries, horizon: str, weights: Floats, max_terms: int) -> pa.RecordBatch:
     """One row per user with the terms of positive weight, heaviest first, ties by term, at most `max_terms`."""
-    kept = np.flatnonzero(weights > 0)
+    kept = np.flatnonzero((weights > 0) & (weights >= least_shown(entries, weights, max_terms)[entries.user]))
     # Entries are sorted by term, so stable sorts keep ties by term; on few users the second is a radix sort.
     order = kept[np.argsort(-weights[kept], kind="stable")]
     user = entries.user[order].astype(np.min_scalar_type(len(entries.users)))

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # Longer runs are keys, hashes and encoded files, not words; one of 1 MB would be a term of 1 MB in every table.
 MAX_TERM_CHARS = 64
@@ -23,6 +25,8 @@ HAS_HAN = re.compile(f"[{HAN}]")
 # hours, and in pieces two seconds. No sentence goes on for 100 characters without punctuation.
 HAN_OR_OTHER = re.compile(f"[{HAN}]{{1,100}}|[^{HAN}]+")
 ASCII_WORD = re.compile("[a-z0-9]+")
+# What `fold` and ASCII_WORD do to ASCII bytes: letters in lower case, digits, and spaces for the rest.
+ASCII_FOLDED = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() and byte < 128 else 32 for byte in range(256))
 
 # `\w` knows letters and digits but not the combining marks that Indic words go on with. U+FE00 and up (emoji
 # variation selectors) and U+20D0 to U+20FF (keycaps) are marks too, but of no script.
@@ -117,5 +121,24 @@ def tokenise(texts: pa.Array, min_token_chars: int) -> pa.Array:
     >>> tokenise(pa.array(["The cat sat", None, "!"]), 2).to_pylist()
     ['cat sat', None, '']
     """
-    joined = [None if text is None else " ".join(terms_of(text, min_token_chars)) for text in texts.to_pylist()]
-    return pa.array(joined, pa.string())
+    is_ascii = pc.fill_null(pc.string_is_ascii(texts), True)
+    joined = ascii_terms(pc.if_else(is_ascii, texts, ""), min_token_chars)
+    others = [" ".join(terms_of(text, min_token_chars)) for text in texts.filter(pc.invert(is_ascii)).to_pylist()]
+    return pc.replace_with_mask(joined, pc.invert(is_ascii), pa.array(others, pa.string()))
+
+
+def ascii_terms(texts: pa.Array, min_token_chars: int) -> pa.Array:
+    """What `terms_of` gives for ASCII texts, joined by spaces: whole columns, each distinct word looked at once."""
+    _, offsets, letters = texts.buffers()
+    folded = pa.py_buffer(letters.to_pybytes().translate(ASCII_FOLDED) if letters else b"")
+    validity = pc.is_valid(texts)
+    words = pc.ascii_split_whitespace(pa.StringArray.from_buffers(len(texts), offsets, folded, offset=texts.offset))
+    encoded = words.flatten().dictionary_encode()
+    chars = pc.binary_length(encoded.dictionary)
+    wanted = pc.and_(pc.greater_equal(chars, min_token_chars), pc.less_equal(chars, MAX_TERM_CHARS))
+    wanted = pc.and_not(wanted, pc.is_in(encoded.dictionary, value_set=pa.array(sorted(stop_words()))))
+    kept = wanted.take(encoded.indices)
+    before = np.concatenate([[0], np.cumsum(kept.to_numpy(zero_copy_only=False), dtype=np.int32)])
+    bounds = before[words.offsets.to_numpy() - words.offsets[0].as_py()]
+    terms = pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), encoded.filter(kept).dictionary_decode())
+    return pc.if_else(validity, pc.binary_join(terms, " "), pa.scalar(None, pa.string()))

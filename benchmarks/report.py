@@ -1,0 +1,56 @@
+"""What every benchmark says beside its figures: machine, date, commit and command; kept in benchmarks/results/."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def report(name: str, figures: dict[str, Any]) -> None:
+    """Print the figures with where they come from, and keep them as benchmarks/results/<name>.json."""
+    program = Path(sys.argv[0]).stem
+    text = json.dumps(
+        {
+            **figures,
+            "machine": machine(),
+            "date": dt.datetime.now(dt.UTC).date().isoformat(),
+            "commit": commit(),
+            "command": " ".join(["python", "-m", f"benchmarks.{program}", *map(without_folder, sys.argv[1:])]),
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def without_folder(argument: str) -> str:
+    """An argument, with folders outside of the repository named FOLDER."""
+    return "FOLDER" if Path(argument).is_absolute() else argument
+
+
+def machine() -> str:
+    """Cores, memory, processor, and the versions that speed depends on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    from importlib.metadata import version
+
+    versions = ", ".join(f"{name} {version(name)}" for name in ("pyspark", "pyarrow", "numpy", "torch"))
+    return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {processor}, Python {platform.python_version()}, {versions}"
+
+
+def commit() -> str:
+    """The commit, with -dirty when tracked files differ from it."""
+    found = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return found.stdout.strip() or "none"
