@@ -64,8 +64,8 @@ def sums_of(make):
 def as_dict(term_sums):
     return {
         row.user_id: {
-            "long": {entry.term: entry.long for entry in row.terms},
-            "short": {entry.term: entry.short for entry in row.terms},
+            "long": dict(zip(row.terms.split(" "), row.long, strict=True)),
+            "short": dict(zip(row.terms.split(" "), row.short, strict=True)),
         }
         for row in term_sums.collect()
     }

@@ -19,7 +19,7 @@ DOCUMENTS = [["red", "shoes"], ["red", "red", "hat"], ["red", "shoes"], [], [], 
 
 def sums_frame(spark, terms_of_user):
     rows = [
-        {"user_id": user, "night": night, "terms": [(term, 1.0, 1.0) for term in terms]}
+        {"user_id": user, "night": night, "terms": " ".join(terms), "long": [1.0] * len(terms)}
         for user, night, terms in terms_of_user
     ]
     return frame(spark, "term_sums", rows)

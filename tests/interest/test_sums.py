@@ -61,9 +61,9 @@ def test_columns_and_one_visible_row(sums_of, defaults):
     assert found.columns == TABLES["term_sums"].names
     (row,) = found.collect()
     assert (row.user_id, row.night) == ("s:u1", NIGHT)
-    assert [entry.term for entry in row.terms] == ["hat", "red", "shoes"]
-    assert [entry.long for entry in row.terms] == pytest.approx([0.125, 0.25, 0.125])  # one half-life of 30 days
-    assert [entry.short for entry in row.terms] == pytest.approx([0.25 * 2**-10, 0.5 * 2**-10, 0.25 * 2**-10])
+    assert row.terms == "hat red shoes"
+    assert row.long == pytest.approx([0.125, 0.25, 0.125])  # one half-life of 30 days
+    assert row.short == pytest.approx([0.25 * 2**-10, 0.5 * 2**-10, 0.25 * 2**-10])
 
 
 @pytest.mark.parametrize("seed", range(3))

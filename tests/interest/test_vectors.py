@@ -24,8 +24,11 @@ def night_before(days):
 
 
 def sums_row(user="s:u1", days_ago=0, **weights):
-    terms = [(term, float(long), float(short)) for term, (long, short) in sorted(weights.items())]
-    return {"user_id": user, "night": night_before(days_ago), "terms": terms}
+    terms, pairs = zip(*sorted(weights.items()), strict=True)
+    long, short = ([float(weight) for weight in of_horizon] for of_horizon in zip(*pairs, strict=True))
+    return {
+        "user_id": user, "night": night_before(days_ago), "terms": " ".join(terms), "long": long, "short": short,
+    }  # fmt: skip
 
 
 def idf_rows(idf, n_documents=10, version="2012-10-29"):
@@ -60,17 +63,17 @@ def random_rows(seed, users=3, nights=3):
 
 def by_oracle(rows, settings, idf, unseen, max_terms=None):
     half_lives = (
-        ("long", settings.interest.half_life_long_days, 1),
-        ("short", settings.interest.half_life_short_days, 2),
+        ("long", settings.interest.half_life_long_days),
+        ("short", settings.interest.half_life_short_days),
     )
     found = {}
     for user in {row["user_id"] for row in rows}:
-        for horizon, days, field in half_lives:
+        for horizon, days in half_lives:
             sums = {}
             for row in rows:
-                for entry in row["terms"] if row["user_id"] == user else ():
-                    kept = 2 ** (-(NIGHT - row["night"]).days / days)
-                    sums[entry[0]] = sums.get(entry[0], 0.0) + entry[field] * kept
+                pairs = zip(row["terms"].split(" "), row[horizon], strict=True) if row["user_id"] == user else ()
+                for term, weight in pairs:
+                    sums[term] = sums.get(term, 0.0) + weight * 2 ** (-(NIGHT - row["night"]).days / days)
             found[user, horizon] = oracle.vector(sums, {t: (1, v) for t, v in idf.items()}, unseen, max_terms)
     return found
 

@@ -63,10 +63,12 @@ def summed(parts: list[Entries]) -> Entries:
     rank = np.empty(len(order), np.int64)
     rank[order.to_numpy()] = np.arange(len(order))
     key = user * max(len(terms), 1) + rank[term]
+    weights = np.concatenate([part.weights for part in parts], axis=1)
+    if (key[1:] > key[:-1]).all():  # as the sums of one night come
+        return Entries(users, terms.take(order), user, rank[term], weights)
     by_key = np.argsort(key, kind="stable")  # three times as fast as the default on rows that come by user
     first = first_of_each(key[by_key])
-    weights = np.concatenate([part.weights for part in parts], axis=1)[:, by_key]
-    totals = np.add.reduceat(weights, first, axis=1) if len(first) else weights
+    totals = np.add.reduceat(weights[:, by_key], first, axis=1)
     return Entries(users, terms.take(order), user[by_key][first], rank[term][by_key][first], totals)
 
 

@@ -75,7 +75,7 @@ def count_items(tokens: DataFrame) -> tuple[DataFrame, DataFrame]:
 
 def count_users(term_sums: DataFrame) -> tuple[DataFrame, DataFrame]:
     """(term, document_frequency) over users, and their number in one row."""
-    pairs = term_sums.select("user_id", F.explode("terms.term").alias("term")).distinct()
+    pairs = term_sums.select("user_id", F.explode(F.split("terms", " ")).alias("term")).distinct()
     counted = pairs.groupBy("term").agg(F.count("*").alias("document_frequency"))
     return counted, term_sums.agg(F.count_distinct("user_id").alias("n_documents"))
 

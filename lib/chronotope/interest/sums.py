@@ -41,7 +41,7 @@ def term_sums(events: DataFrame, items: DataFrame, tokens: DataFrame, settings: 
     """
     documents = document_weights(events, items, settings, night).join(tokens, "text_digest")
     by_user = documents.select("user_id", *HORIZONS, "terms").repartition("user_id").sortWithinPartitions("user_id")
-    schema = "user_id string, terms array<struct<term:string,long:double,short:double>>"
+    schema = "user_id string, terms string, long array<double>, short array<double>"
     return TERM_SUMS.conform(by_user.mapInArrow(add_up, schema).withColumn("night", F.lit(night)))
 
 
@@ -76,11 +76,11 @@ def half_lives_days(settings: InterestSettings) -> dict[str, float]:
 def add_up(batches: Batches) -> Batches:
     """From rows (user_id, long, short, terms) sorted by user to one row per user with all terms' sums."""
     for entries in sums_by_user(batches, frequencies):
-        sums = pa.StructArray.from_arrays(
-            [entries.terms.take(pa.array(entries.term)), *map(pa.array, entries.weights)], names=["term", *HORIZONS]
-        )
-        terms = pa.ListArray.from_arrays(pa.array(entries.starts(), pa.int32()), sums)
-        yield pa.RecordBatch.from_arrays([entries.users, terms], names=["user_id", "terms"])
+        starts = pa.array(entries.starts(), pa.int32())
+        lists = [entries.terms.take(pa.array(entries.term)), *map(pa.array, entries.weights)]
+        terms, *weights = [pa.ListArray.from_arrays(starts, values) for values in lists]
+        columns = [entries.users, pc.binary_join(terms, " "), *weights]
+        yield pa.RecordBatch.from_arrays(columns, names=["user_id", "terms", *HORIZONS])
 
 
 def frequencies(batch: pa.RecordBatch) -> Entries:

@@ -31,6 +31,7 @@ from chronotope.slots import end_of
 from chronotope.tables.interests import INTERESTS
 
 MANTISSA_BITS = 30
+PIECE_ROWS = 1000  # some 500,000 terms: twice as fast as 10,000 rows, whose arrays leave the processor's cache
 
 
 def interests(
@@ -58,7 +59,7 @@ def interests(
         term_sums if touched is None else term_sums.join(touched.select("user_id").distinct(), "user_id", "left_semi")
     )
     ended_s = F.unix_seconds(day_end(F.col("night"), settings.night.time_zone)).alias("ended_s")
-    rows = wanted.select("user_id", "terms", ended_s).repartition("user_id")
+    rows = wanted.select("user_id", "terms", *HORIZONS, ended_s).repartition("user_id")
     idf = Idf.collect(terms, settings.interest.idf)
     schema = "user_id string, horizon string, terms array<struct<term:string,weight:double>>"
     weigh = weigher(idf, half_lives_days(settings.interest), settings.interest.max_terms)
@@ -97,22 +98,28 @@ class Idf:
 
 
 def weigher(idf: Idf, half_lives_days: Mapping[str, float], max_terms: int) -> Callable[[Batches], Batches]:
-    """The Arrow function from rows (user_id, terms, ended_s), users together, to rows (user_id, horizon, terms)."""
+    """The Arrow function from rows of term sums and `ended_s`, latest first, to rows (user_id, horizon, terms)."""
 
     def rescaled(batch: pa.RecordBatch) -> Entries:
-        lengths = lengths_of(batch.column("terms"))
-        fields = batch.column("terms").flatten()
-        age_days = np.repeat(batch.column("age_s").to_numpy() / DAY_S, lengths)
-        weights = [fields.field(name).to_numpy() * 2 ** (-age_days / half_lives_days[name]) for name in HORIZONS]
-        return entries_of(batch.column("user_id"), lengths, fields.field("term"), np.stack(weights))
+        terms = pc.split_pattern(batch.column("terms"), " ")
+        lengths, age_days = lengths_of(terms), batch.column("age_s").to_numpy() / DAY_S
+        kept = {name: np.repeat(2 ** (-age_days / half_lives_days[name]), lengths) for name in HORIZONS}
+        weights = [batch.column(name).flatten().to_numpy() * kept[name] for name in HORIZONS]
+        return entries_of(batch.column("user_id"), lengths, terms.flatten(), np.stack(weights))
 
     def weigh(batches: Batches) -> Batches:
-        for entries in sums_by_user(with_ages(batches), rescaled):
+        for entries in sums_by_user(with_ages(pieces(batches)), rescaled):
             term_idf = idf.of(entries.terms)[entries.term]
             for horizon, weights in zip(HORIZONS, entries.weights, strict=True):
                 yield strongest(entries, horizon, normalised(entries, weights * term_idf), max_terms)
 
     return weigh
+
+
+def pieces(batches: Batches) -> Batches:
+    """The rows of batches, at most `PIECE_ROWS` at a time."""
+    for batch in batches:
+        yield from (batch.slice(start, PIECE_ROWS) for start in range(0, batch.num_rows, PIECE_ROWS))
 
 
 def with_ages(batches: Batches) -> Batches:

@@ -1,8 +1,8 @@
 """Spark's Python workers without two costs that they pay for every task; named by `spark.python.daemon.module`.
 
 Before each task `pyspark.worker` calls `importlib.invalidate_caches()`, which reads the tables of contents of all zip
-files on the path again, Spark's own jar among them: 110 ms. And after each task it collects garbage, which walks through
-every object that an import left behind: 110 ms with torch and transformers. A night has hundreds of tasks.
+files on the path again, Spark's own jar among them: 110 ms. And after each task it collects garbage, which walks
+through every object that an import left behind: 110 ms with torch and transformers. A night has hundreds of tasks.
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ def forget_zip_finders() -> None:
 
 if __name__ == "__main__":
     daemon.worker_main = main
-    daemon.manager()
+    daemon.manager()  # type: ignore[no-untyped-call]

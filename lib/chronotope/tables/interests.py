@@ -34,12 +34,14 @@ TERM_SUMS = Table(
     current="all",
     columns=(
         Column("user_id", "string", "as in events"),
+        Column("terms", "string", "normalised terms, sorted and joined by spaces, which no term has"),
         Column(
-            "terms",
-            "array<struct<term:string,long:double,short:double>>",
-            "for each normalised term and each horizon the sum of action weight, term frequency and decay to the end "
-            "of `night`, before IDF; sorted by term",
+            "long",
+            "array<double>",
+            "for each of the terms the sum of action weight, term frequency and decay to the end of `night` with the "
+            "half-life of the long horizon, before IDF",
         ),
+        Column("short", "array<double>", "the same with the half-life of the short horizon"),
         NIGHT,
     ),
 )
