@@ -126,14 +126,16 @@ def spark_pipeline(items: DataFrame) -> None:
 
 
 def measure(contestants: dict[str, Callable[[], None]], runs: int) -> dict[str, list[float]]:
-    """Seconds of each contestant's runs, taking turns."""
+    """Seconds of each contestant's runs, taking turns; a first turn warms up and does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(runs):
+    for turn in range(runs + 1):
         for name, run in contestants.items():
             started = time.perf_counter()
             run()
-            seconds[name].append(time.perf_counter() - started)
-            print(f"{name}: {seconds[name][-1]:.1f} s", flush=True)
+            taken = time.perf_counter() - started
+            print(f"turn {turn}: {name} {taken:.1f} s", flush=True)
+            if turn:
+                seconds[name].append(taken)
     return seconds
 
 

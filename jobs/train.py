@@ -25,7 +25,7 @@ def run(night: Night) -> None:
     catalogue = functools.partial(known_catalogue, items, vectors, sessions, settings)
     now, then, early = (catalogue(night.end - age * tail) for age in (0, 1, 2))
 
-    of = contest(night.earlier("models"), settings, night.end, night.date, then is not None)
+    of = contest(night.earlier("models"), settings, night.end, night.date, early is not None)
     known = Known(early, then or now, files, tuning_sample(steps))
     folders = candidates(of, known, settings, night.models_dir, night.folder / "scratch")
     load = functools.partial(contestants, list(folders.values()))

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql import functions as F
 
 from chronotope.embed import embed, missing_texts, model_name
 from chronotope.embed.encoder import load_encoder
@@ -77,6 +78,15 @@ def test_partitions_do_not_matter(spark, tiny):
     for row in embed(several, tiny, NIGHT).collect():
         assert row["embedding"] == pytest.approx(one[row["text_digest"]], abs=1e-5)
     assert len(one) == 60
+
+
+def test_tasks_are_not_merged_where_texts_are_partitioned_by_digest_already(spark, tiny):
+    """As many shuffle partitions as tasks: Spark would take a step by digest for done, and merge the small tasks."""
+    many = spark.range(1200).selectExpr("string(id) AS text_digest", "string(id) AS text")
+    distinct = many.groupBy("text_digest").agg(F.min("text").alias("text"))
+    rows = embed(distinct, tiny, NIGHT).withColumn("task", F.spark_partition_id()).groupBy("task").count().collect()
+    assert sum(row["count"] for row in rows) == 1200
+    assert len(rows) == task_count(1200, 2) == int(spark.conf.get("spark.sql.shuffle.partitions")) == 2
 
 
 def test_a_megabyte_of_text_crosses_to_python_cut(spark, tiny):

@@ -34,4 +34,5 @@ def forget_zip_finders() -> None:
 
 if __name__ == "__main__":
     daemon.worker_main = main
+    # Of pyspark's modules this one has no annotations.
     daemon.manager()  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from chronotope.config import Settings
 from chronotope.embed.device import task_device
+from chronotope.embed.weights import model_name
 from chronotope.infer.workers import save_counts
 from chronotope.store.models import read_model, write_model
 from chronotope.train.blend import CountBlend
@@ -17,6 +19,8 @@ from chronotope.train.contest import Contest, tuned
 from chronotope.train.fit import fit
 from chronotope.train.refresh import refreshed
 from chronotope.train.scoring import Catalogue
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Known:
 def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, scratch: Path) -> dict[str, Path]:
     """Make the night's models: model_id to folder. The count model is among them, always; the new one if due.
 
+    The recent model stands again unless it learned to read another encoder's vectors.
+
     Args:
         of: which models there are.
         known: what they may learn from.
@@ -42,9 +48,13 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
     """
     folders = {of.counts: models_dir / of.counts}
     save_counts(CountBlend(known.then, tuned(known.sample, known.early, of, settings), of.counts), folders[of.counts])
-    if of.recent and of.recent_path and known.early is not None:
-        folders[of.recent] = scratch / "recent"
-        write_model(folders[of.recent], refreshed(read_model(models_dir.parent / of.recent_path), known.then))
+    if of.recent and of.recent_path:
+        recent = read_model(models_dir.parent / of.recent_path)
+        if recent.about.get("encoder", model_name(settings.embed)) == model_name(settings.embed):
+            folders[of.recent] = scratch / "recent"
+            write_model(folders[of.recent], refreshed(recent, known.then))
+        else:
+            log.warning("%s reads vectors of %s: it does not stand again", of.recent, recent.about["encoder"])
     if of.new:
         folders[of.new] = models_dir / of.new
         fit(

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from chronotope.config import Settings
 from chronotope.errors import DataError
 from chronotope.evaluate.gate import Decision
+from chronotope.evaluate.metrics import reciprocal_rank
 from chronotope.infer.workers import load_scorer
 from chronotope.tables.runs import MODELS
 from chronotope.train.batches import users_of
@@ -46,14 +47,14 @@ def contest(
     """What the night's models are.
 
     A space-time model is trained on the first night and whenever the last training is `train.retrain_days` ago;
-    none is where nothing happened before the tail, for there is nothing to learn from.
+    none is where nothing happened before the days to tune on, for there is nothing to learn from.
 
     Args:
         models: rows of the table `models` of the nights before; a handful a night, so they are collected.
         settings: section train, and all of them for the models' names.
         night_end: the end of the tail.
         night: gives the models their names.
-        has_history: whether anything happened before the tail.
+        has_history: whether anything happened before the days that models are validated and tuned on.
 
     """
     rows = models.select("model_id", "kind", "chosen", "path", "night").orderBy("night").collect()
@@ -128,7 +129,8 @@ def model_rows(
         night: the partition.
 
     """
-    mean = ranks.groupBy("model", "protocol").agg(F.avg(1 / F.col("rank")).alias("mrr")).collect()
+    reciprocal = F.coalesce(reciprocal_rank(F.col("rank"), F.col("n_candidates")), F.lit(0.0))
+    mean = ranks.groupBy("model", "protocol").agg(F.avg(reciprocal).alias("mrr")).collect()
     rows: list[tuple[Any, ...]] = []
     for model_id, kind in kinds.items():
         metrics = {f"{row['protocol']}.mrr": row["mrr"] for row in mean if row["model"] == model_id}

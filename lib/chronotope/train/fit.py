@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from chronotope.config import Settings
+from chronotope.embed.weights import model_name
 from chronotope.errors import DataError
 from chronotope.store.models import read_tensors, staged, write_bytes, write_tensors
 from chronotope.train.curve import loss_curve
@@ -57,7 +58,7 @@ def fit(
     Args:
         files: Parquet files with rows of `chronotope.train.histories.histories`.
         catalogue: what was counted before `cut_s`.
-        settings: sections train, interest, sessions.
+        settings: sections train, interest, sessions; section embed gives the encoder that the model can read.
         cut_s: epoch seconds; no step from then on is read.
         tail_s: the last seconds before the cut, whose steps decide when to stop and are not learned from. Where
             they hold no step, the training loss decides.
@@ -82,7 +83,8 @@ def fit(
         write_bytes(beside / CURVE, curve)
         scorer = SpaceTimeScorer(folder.name, catalogue, model, device)
         history = [asdict(epoch) for epoch in epochs]
-        scorer.save(beside, {"settings": settings.train.model_dump(), "epochs": history, "best_epoch": best.number})
+        about = {"settings": settings.train.model_dump(), "encoder": model_name(settings.embed)}
+        scorer.save(beside, {**about, "epochs": history, "best_epoch": best.number})
         (beside / CHECKPOINT).unlink()
     return scorer
 

@@ -6,8 +6,10 @@ Letters: N items of the newer catalogue, D size of item vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +26,8 @@ def refreshed(stored: StoredModel, catalogue: Catalogue) -> StoredModel:
 
     An item that the model has not met starts as it would in training: no learned vector of its own, so that its
     text, category, region and place speak for it, and its popularity so far as its bias. A region, category or
-    action that it has not met gets the vector of the unknown one.
+    action that it has not met gets the vector of the unknown one. Texts embedded in another size than the model's (it
+    was trained when no item had a text, say) are nothing to it.
     """
     about: Mapping[str, Any] = stored.about
     if not stored.tensors:
@@ -40,7 +43,14 @@ def refreshed(stored: StoredModel, catalogue: Catalogue) -> StoredModel:
         before, now = sorted(set(getattr(old, of))), sorted(set(getattr(catalogue, of)))
         rows = torch.cat([torch.tensor([-1]), positions(now, before)]) + 1
         tensors[name] = tensors[name][rows]
-    return StoredModel(about, tensors, catalogue)
+    return StoredModel(about, tensors, readable(catalogue, old.embedding.shape[1]))
+
+
+def readable(catalogue: Catalogue, size: int) -> Catalogue:
+    """The catalogue with text embeddings of a size, [N, size]: its own, or zeros where it has another."""
+    if catalogue.embedding.shape[1] == size:
+        return catalogue
+    return replace(catalogue, embedding=np.zeros((len(catalogue.item_ids), size), np.float32))
 
 
 def positions(names: Sequence[str], known: Sequence[str]) -> Tensor:
