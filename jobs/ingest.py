@@ -5,11 +5,11 @@ import sys
 
 from chronotope.cli.jobs import main
 from chronotope.ingest.items import items_of
-from chronotope.ingest.night import Night as Span
 from chronotope.ingest.outcome import accepted, check_tally, refused, tally
 from chronotope.ingest.records import catalogue_of, records_of
 from chronotope.ingest.rules import judge
 from chronotope.ingest.source import Source
+from chronotope.ingest.span import Span
 from chronotope.ingest.taken import taken_before
 from chronotope.store.frames import Frames, union
 from chronotope.store.inputs import FoundInputs, plain_errors, read_inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from pyspark.sql import Column
@@ -51,3 +51,28 @@ def end_of(night: dt.date, time_zone: str) -> dt.datetime:
     """
     midnight = dt.datetime.combine(night + dt.timedelta(days=1), dt.time(), ZoneInfo(time_zone))
     return midnight.astimezone(dt.UTC)
+
+
+def day_end(day: Column, time_zone: str, days_before: int = 0) -> Column:
+    """The moment at which a date column's day, or the day so many days before, ends in a time zone."""
+    # A date becomes midnight in the session's zone, which is UTC everywhere in this project.
+    return F.to_utc_timestamp(F.date_add(day, 1 - days_before).cast("timestamp"), time_zone)
+
+
+def middle_slot(ranges: Sequence[Sequence[int]]) -> int:
+    """The slot that stands for a daypart: the middle hour of the middle day of its longest range, the first of equals.
+
+    >>> middle_slot([[0, 4, 6, 11]])  # Wednesday, 08:00
+    56
+    """
+
+    def hours(first_day: int, last_day: int, first_hour: int, end_hour: int) -> int:
+        return (last_day - first_day + 1) * (end_hour - first_hour)
+
+    first_day, last_day, first_hour, end_hour = max(ranges, key=lambda each: hours(*each))
+    return 24 * ((first_day + last_day) // 2) + (first_hour + end_hour) // 2
+
+
+def middle_slots(dayparts: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
+    """The slot that stands for each daypart, by name."""
+    return {name: middle_slot(ranges) for name, ranges in dayparts.items()}

@@ -9,7 +9,7 @@ import pytest
 
 from chronotope.infer.forecasts import MAX_TOPICS, OTHER, forecasts, named
 from chronotope.infer.topics import topics_of
-from chronotope.recommend.contexts import middle_slots
+from chronotope.slots import middle_slots
 from chronotope.tables import TABLES
 from tests.infer.conftest import NIGHT, NIGHT_END
 from tests.infer.frames import histories_frame

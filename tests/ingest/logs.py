@@ -8,10 +8,10 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from chronotope.ingest.night import Night
 from chronotope.ingest.records import records_of
 from chronotope.ingest.rules import judge
 from chronotope.ingest.source import Source
+from chronotope.ingest.span import Span
 
 NIGHT = dt.date(2012, 10, 31)
 FIELDS = ("n", "key", "user", "item", "action", "at", "offset", "zone", "lat", "lon", "city", "value", "query", "name")
@@ -48,8 +48,8 @@ def log(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     return spark.createDataFrame([tuple(row[c.split()[0]] for c in DDL.split(", ")) for row in full], DDL)
 
 
-def night(date: dt.date = NIGHT, previous: dt.date | None = None, time_zone: str = "UTC") -> Night:
-    return Night(date, previous, time_zone, late_days=3)
+def night(date: dt.date = NIGHT, previous: dt.date | None = None, time_zone: str = "UTC") -> Span:
+    return Span(date, previous, time_zone, late_days=3)
 
 
 def judged(

@@ -10,11 +10,11 @@ from pyspark.sql import functions as F
 
 from chronotope.config import load_settings
 from chronotope.ingest.items import items_of
-from chronotope.ingest.night import Night
 from chronotope.ingest.outcome import accepted
 from chronotope.ingest.records import catalogue_of, records_of
 from chronotope.ingest.rules import judge
 from chronotope.ingest.source import load_source
+from chronotope.ingest.span import Span
 from chronotope.ingest.taken import taken_before
 from chronotope.store.inputs import check_inputs, read_inputs
 from tests.conftest import ROOT
@@ -32,7 +32,7 @@ def settings(source, settings_file):
 
 def night(date, previous=None):
     days = [dt.date.fromisoformat(day) if day else None for day in (date, previous)]
-    return Night(*days, time_zone="UTC", late_days=3)
+    return Span(*days, time_zone="UTC", late_days=3)
 
 
 def inputs_of(spark, source, written, span):

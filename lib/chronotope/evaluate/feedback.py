@@ -8,8 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
-from chronotope.ingest.night import end_of
-from chronotope.slots import daypart_of
+from chronotope.slots import daypart_of, end_of
 from chronotope.tables.recommendations import FEEDBACK
 
 ANYBODY = "*"  # user_id of the lists for users without their own

@@ -10,8 +10,7 @@ from pyspark.sql import functions as F
 from chronotope.config import Settings
 from chronotope.evaluate.evaluations import as_table
 from chronotope.evaluate.means import means, standard_errors
-from chronotope.ingest.night import end_of
-from chronotope.slots import daypart_of
+from chronotope.slots import daypart_of, end_of
 
 CONTEXT = ("user_id", "daypart", "region")
 

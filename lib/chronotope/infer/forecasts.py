@@ -20,7 +20,7 @@ from chronotope.config import Settings
 from chronotope.infer.contexts import contexts
 from chronotope.infer.states import at_the_end
 from chronotope.infer.workers import on_worker, to_workers
-from chronotope.recommend.contexts import middle_slots
+from chronotope.slots import middle_slots
 from chronotope.tables.states import FORECASTS
 from chronotope.train.batches import by_length, users_of
 from chronotope.train.scoring import Catalogue, Doubles, Floats, Queries, Scorer, Users

@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import IngestSettings
-from chronotope.ingest.night import Night
 from chronotope.ingest.records import ITEM_FIELDS
 from chronotope.ingest.source import Source
+from chronotope.ingest.span import Span
 from chronotope.places import with_cells
 from chronotope.tables.events import ITEMS
 
@@ -26,7 +26,7 @@ def items_of(
     judged: DataFrame,
     source: Source,
     settings: IngestSettings,
-    night: Night,
+    night: Span,
     previous: DataFrame | None = None,
 ) -> DataFrame:
     """The `items` rows that are new or changed against the `previous` ones (current rows, None on the first night).
@@ -65,7 +65,7 @@ def described(rows: DataFrame, source: Source, raw_ids: bool) -> DataFrame:
     return known.groupBy("item_id").agg(best.alias("best")).select("item_id", "best.*")
 
 
-def completed(items: DataFrame, source: Source, settings: IngestSettings, night: Night) -> DataFrame:
+def completed(items: DataFrame, source: Source, settings: IngestSettings, night: Span) -> DataFrame:
     """Add what follows from a description: language, digest, cell, region."""
     absent = [name for name in ITEM_FIELDS if name not in items.columns]
     items = items.withColumns({name: F.lit(None).cast("string") for name in absent})

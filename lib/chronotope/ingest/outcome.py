@@ -11,13 +11,13 @@ from pyspark.sql import functions as F
 
 from chronotope.config import IngestSettings
 from chronotope.errors import DataError, UsageError
-from chronotope.ingest.night import Night
+from chronotope.ingest.span import Span
 from chronotope.places import with_cells
 from chronotope.slots import slot_of
 from chronotope.tables.events import EVENTS, REJECTS
 
 
-def accepted(judged: DataFrame, settings: IngestSettings, night: Night) -> DataFrame:
+def accepted(judged: DataFrame, settings: IngestSettings, night: Span) -> DataFrame:
     """The `events` rows of a judged frame: local slot, H3 cell, and the cell's region where the source names none."""
     events = judged.where(F.col("outcome") == "accepted").drop("item", "record", "record_id", "reasons", "arrival_day")
     events = with_cells(events, settings.cell_resolution, settings.region_resolution)
@@ -32,7 +32,7 @@ def accepted(judged: DataFrame, settings: IngestSettings, night: Night) -> DataF
     return EVENTS.conform(events.drop("region_cell", "outcome"))
 
 
-def refused(judged: DataFrame, night: Night, before: DataFrame | None = None) -> DataFrame:
+def refused(judged: DataFrame, night: Span, before: DataFrame | None = None) -> DataFrame:
     """The `rejects` rows of a judged frame; equal records are numbered by `copy`.
 
     `before` has the rejects of earlier nights: a log delivered whole brings the same faulty records each night, and
@@ -87,7 +87,7 @@ def tally(judged: DataFrame, rejects: DataFrame) -> Tally:
     return Tally(n.get("accepted", 0), refused_n, n.get("known", 0), n.get("later", 0), reasons, first_later)
 
 
-def check_tally(tally: Tally, max_reject_share: float, night: Night) -> None:
+def check_tally(tally: Tally, max_reject_share: float, night: Span) -> None:
     """Refuse a night whose log must be wrong.
 
     Raises:

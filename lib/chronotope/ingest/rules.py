@@ -6,9 +6,10 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from chronotope.config import IngestSettings
-from chronotope.ingest.night import Night, day_end
 from chronotope.ingest.records import MARK
 from chronotope.ingest.source import Source
+from chronotope.ingest.span import Span
+from chronotope.slots import day_end
 
 REASONS = {
     "after_night": "the time is at or after the end of the day on which the record arrived",
@@ -28,7 +29,7 @@ REASONS = {
 
 
 def judge(
-    records: DataFrame, source: Source, settings: IngestSettings, night: Night, taken: DataFrame | None = None
+    records: DataFrame, source: Source, settings: IngestSettings, night: Span, taken: DataFrame | None = None
 ) -> DataFrame:
     """Say of each record what becomes of it.
 
@@ -58,7 +59,7 @@ def judge(
     return concluded(judged, source, night)
 
 
-def faults_of(source: Source, settings: IngestSettings, night: Night) -> Column:
+def faults_of(source: Source, settings: IngestSettings, night: Span) -> Column:
     """The names of the rules that a record breaks by itself, sorted and joined by commas; empty when there is none.
 
     Text, not an array: joining skips nulls in generated code, while filtering an array calls a function per element.
@@ -115,7 +116,7 @@ def with_copies(judged: DataFrame, source: Source) -> DataFrame:
     return judged.withColumn("copy", F.coalesce(sound_before, F.lit(False))).withColumn("event_id", first).drop("line")
 
 
-def concluded(judged: DataFrame, source: Source, night: Night) -> DataFrame:
+def concluded(judged: DataFrame, source: Source, night: Span) -> DataFrame:
     """Add the rules that need the other records and the earlier nights, and name the outcome."""
     taken = F.coalesce(F.col("taken"), F.lit(False))
     old = F.contains(F.col("faults"), F.lit("too_late"))

@@ -7,11 +7,12 @@ import datetime as dt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from chronotope.ingest.night import Night, end_of
 from chronotope.ingest.source import Source
+from chronotope.ingest.span import Span
+from chronotope.slots import end_of
 
 
-def taken_before(events: DataFrame, source: Source, night: Night) -> DataFrame:
+def taken_before(events: DataFrame, source: Source, night: Span) -> DataFrame:
     """The `event_id` of the source's earlier events that could come again without being refused as too late.
 
     A log delivered whole brings all of them. One delivered by day brings only those of the last `late_days` before

@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
-from chronotope.ingest.night import day_end
 from chronotope.interest.entries import (
     HORIZONS,
     Entries,
@@ -27,7 +26,7 @@ from chronotope.interest.entries import (
 from chronotope.interest.frequencies import idf_of
 from chronotope.interest.sums import DAY_S, half_lives_days
 from chronotope.interest.texts import Batches
-from chronotope.slots import end_of
+from chronotope.slots import day_end, end_of
 from chronotope.tables.interests import INTERESTS
 
 MANTISSA_BITS = 30

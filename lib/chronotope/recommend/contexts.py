@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -71,22 +69,3 @@ def users_asked(
         hidden = hidden_items.groupBy("user_id").agg(F.collect_set("item_id").alias("hidden"))
         users = users.drop("hidden").join(hidden, "user_id", "left")
     return users
-
-
-def middle_slot(ranges: Sequence[Sequence[int]]) -> int:
-    """The slot that stands for a daypart: the middle hour of the middle day of its longest range, the first of equals.
-
-    >>> middle_slot([[0, 4, 6, 11]])  # Wednesday, 08:00
-    56
-    """
-
-    def hours(first_day: int, last_day: int, first_hour: int, end_hour: int) -> int:
-        return (last_day - first_day + 1) * (end_hour - first_hour)
-
-    first_day, last_day, first_hour, end_hour = max(ranges, key=lambda each: hours(*each))
-    return 24 * ((first_day + last_day) // 2) + (first_hour + end_hour) // 2
-
-
-def middle_slots(dayparts: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
-    """The slot that stands for each daypart, by name."""
-    return {name: middle_slot(ranges) for name, ranges in dayparts.items()}

@@ -16,10 +16,10 @@ from chronotope.config import Settings
 from chronotope.errors import ModelError
 from chronotope.recommend.candidates import Candidates
 from chronotope.recommend.columns import as_maps, lengths, members, no_history
-from chronotope.recommend.contexts import middle_slots
 from chronotope.recommend.popular import Popularity
 from chronotope.recommend.ranking import Lists, ranked
 from chronotope.recommend.reasons import reasons
+from chronotope.slots import middle_slots
 from chronotope.train.batches import users_of
 from chronotope.train.histories import STEP_FIELDS
 from chronotope.train.scoring import Bools, Floats, Ints, Queries, Scorer, Users
