@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from chronotope.slots import HOURS_PER_WEEK, daypart_names, daypart_of, end_of, slot_of
+from chronotope.slots import HOURS_PER_WEEK, daypart_names, daypart_of, end_of, middle_slot, middle_slots, slot_of
 
 
 def slots(spark, moments):
@@ -85,3 +85,24 @@ def test_a_night_ends_at_midnight_on_its_own_clock(night, zone, end):
 def test_the_last_moment_of_a_night_is_on_its_date(night, zone):
     last = (end_of(night, zone) - dt.timedelta(seconds=1)).astimezone(ZoneInfo(zone))
     assert last.date() == night
+
+
+@pytest.mark.parametrize(
+    ("ranges", "slot"),
+    [
+        ([[0, 4, 6, 11]], 2 * 24 + 8),
+        ([[5, 6, 18, 24]], 5 * 24 + 21),
+        ([[0, 6, 0, 24]], 3 * 24 + 12),
+        ([[6, 6, 23, 24]], 167),
+        ([[0, 0, 0, 1], [1, 3, 0, 2]], 2 * 24 + 1),
+    ],
+)
+def test_the_middle_slot_stands_for_a_daypart(ranges, slot):
+    assert middle_slot(ranges) == slot
+
+
+def test_each_shipped_daypart_is_stood_for_by_one_of_its_own_slots(defaults):
+    names = daypart_names(defaults.night.dayparts)
+    assert {names[slot]: name for name, slot in middle_slots(defaults.night.dayparts).items()} == {
+        name: name for name in defaults.night.dayparts
+    }

@@ -1,9 +1,8 @@
 import datetime as dt
 
-import pytest
 from chispa import assert_df_equality
 
-from chronotope.recommend.contexts import likely_contexts, middle_slot, middle_slots, seen_items, users_asked
+from chronotope.recommend.contexts import likely_contexts, seen_items, users_asked
 from tests.recommend.world import histories, history, with_recommend
 from tests.rows import frame
 
@@ -79,26 +78,3 @@ def test_every_user_with_a_history_is_asked_and_gets_what_is_known(spark, defaul
     assert (found["v"].dayparts, found["v"].regions) == (["weekday", "weekend"], ["", ""])
     assert (found["u"].encoded, found["v"].encoded) == ([1.0, 2.0, 3.0], None)
     assert (found["u"].hidden, sorted(found["v"].hidden)) == (None, ["a", "b"])
-
-
-@pytest.mark.parametrize(
-    ("ranges", "slot"),
-    [
-        ([[0, 4, 6, 11]], 2 * 24 + 8),
-        ([[5, 6, 18, 24]], 5 * 24 + 21),
-        ([[0, 6, 0, 24]], 3 * 24 + 12),
-        ([[6, 6, 23, 24]], 167),
-        ([[0, 0, 0, 1], [1, 3, 0, 2]], 2 * 24 + 1),
-    ],
-)
-def test_the_middle_slot_stands_for_a_daypart(ranges, slot):
-    assert middle_slot(ranges) == slot
-
-
-def test_each_shipped_daypart_is_stood_for_by_one_of_its_own_slots(defaults):
-    from chronotope.slots import daypart_names
-
-    names = daypart_names(defaults.night.dayparts)
-    assert {names[slot]: name for name, slot in middle_slots(defaults.night.dayparts).items()} == {
-        name: name for name in defaults.night.dayparts
-    }
