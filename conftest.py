@@ -16,6 +16,9 @@ os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 # Python workers import the checkout's package, not an installed copy.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), str(ROOT), os.environ.get("PYTHONPATH", "")])
 
+# Tests run much code once: it is compiled fast and not well, and no collector's threads compete with the tests.
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 settings.register_profile(
     "quick", max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
@@ -41,7 +44,7 @@ def _spark_session(tmp_path_factory):
         .config("spark.driver.memory", "1g")
         .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
         .config("spark.local.dir", str(scratch / "local"))
-        .config("spark.driver.extraJavaOptions", f"-Duser.timezone=UTC -Dderby.system.home={scratch}")
+        .config("spark.driver.extraJavaOptions", f"{QUICK_JVM} -Duser.timezone=UTC -Dderby.system.home={scratch}")
         .config(map=PINNED)
         .getOrCreate()
     )

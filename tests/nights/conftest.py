@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 
 FAST = ("train.epochs=3", "train.dim=16", "train.hidden=16", "night.late_days=3")
 LAST = "2026-03-03"  # 30 days from 2026-02-02
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # compiles fast and not well, as in the root's conftest
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Nights:
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """A Python program of the repository, with its output."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "JDK_JAVA_OPTIONS": QUICK_JVM}
     return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
