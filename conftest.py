@@ -17,7 +17,7 @@ os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), str(ROOT), os.environ.get("PYTHONPATH", "")])
 
 # Tests run much code once: it is compiled fast and not well, and no collector's threads compete with the tests.
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 
 settings.register_profile(
     "quick", max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
