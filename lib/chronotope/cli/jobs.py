@@ -21,7 +21,6 @@ from chronotope.store.night import Night, open_night
 from chronotope.store.session import open_session, read_properties
 from chronotope.store.snapshot import snapshots
 
-ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[[Night], None]
 
 log = logging.getLogger("chronotope")
@@ -80,14 +79,14 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         "--settings",
         type=Path,
         metavar="YAML",
-        default=ROOT / "conf" / "chronotope.yaml",
+        default=conf_folder() / "chronotope.yaml",
         help="all settings (default: conf/chronotope.yaml)",
     )
     add(
         "--properties-file",
         type=Path,
         metavar="CONF",
-        default=ROOT / "conf" / "spark" / "local.conf",
+        default=conf_folder() / "spark" / "local.conf",
         help="Spark settings where spark-submit gave none (default: conf/spark/local.conf)",
     )
     if len(runs) > 1:
@@ -95,10 +94,15 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     return made  # fmt: skip
 
 
+def conf_folder() -> Path:
+    """The conf/ beside the folder of the job that runs; the library itself may lie in an archive (`--py-files`)."""
+    return Path(sys.argv[0]).resolve().parent.parent / "conf"
+
+
 def settings_help() -> str:
     """Every setting with its shipped value, for `--help`."""
     try:
-        sections = read_yaml(ROOT / "conf" / "chronotope.yaml")
+        sections = read_yaml(conf_folder() / "chronotope.yaml")
     except UsageError:
         return "settings: see conf/chronotope.yaml"
     lines = [f"  {section}.{key}={value}" for section, keys in sections.items() for key, value in keys.items()]

@@ -23,8 +23,9 @@ PINNED = {
 def open_session(app_name: str, properties_file: Path) -> SparkSession:
     """The running session, or a new one with the properties file's settings.
 
-    Under `spark-submit` a setting given there wins over the file; started with plain `python`, the file is handed to
-    the JVM at its start, so that memory settings count too.
+    Under `spark-submit` a setting given there wins over the file, and with a cluster's master the file counts for
+    nothing: what suits one machine may not even start there. Started with plain `python`, the file is handed to the JVM
+    at its start, so that memory settings count too.
 
     Raises:
         UsageError: when the properties file cannot be read.
@@ -37,13 +38,22 @@ def open_session(app_name: str, properties_file: Path) -> SparkSession:
     builder = SparkSession.builder.appName(app_name)
     given = given_properties()
     for key, value in properties.items():
-        if key not in given:
+        if key not in given and not is_cluster(given.get("spark.master", "local")):
             builder = builder.config(key, value)
     for key, value in PINNED.items():
         builder = builder.config(key, value)
     session: SparkSession = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def is_cluster(master: str) -> bool:
+    """Whether executors run in processes of their own.
+
+    >>> [is_cluster(master) for master in ("local", "local[*]", "yarn", "spark://host:7077", "local-cluster[2,1,1024]")]
+    [False, False, True, True, True]
+    """
+    return master.split("[")[0] != "local"
 
 
 def given_properties() -> dict[str, str]:
