@@ -1,7 +1,7 @@
 """Spark's Python workers without two costs that they pay for every task; named by `spark.python.daemon.module`.
 
 Before each task `pyspark.worker` calls `importlib.invalidate_caches()`, which reads the tables of contents of all zip
-files on the path again, Spark's own jar among them: 110 ms. And after each task it collects garbage, which walks
+files on the path again, Spark's own jar among them: 90 ms. And after each task it collects garbage, which walks
 through every object that an import left behind: 110 ms with torch and transformers. A night has hundreds of tasks.
 """
 
