@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import pyarrow.dataset as ds
 
 from benchmarks.report import ROOT, report
 
@@ -53,8 +54,6 @@ def run_job(stage: str, world: Path, tables: Path) -> float:
 
 def n_accepted(tables: Path) -> int:
     """The events that ingest staged."""
-    import pyarrow.dataset as ds
-
     return ds.dataset(sorted((tables / "events").rglob("*.parquet")), format="parquet").count_rows()
 
 
@@ -68,7 +67,6 @@ def main() -> None:
         make_world(world, args.users)
         seconds = {stage: round(run_job(stage, world, tables), 1) for stage in STAGES}
         events = n_accepted(tables)
-        shutil.rmtree(tables)
     total = sum(seconds.values())
     figures = {
         "claim": f"5 million events through {', '.join(STAGES)} within {LIMIT_S} s",

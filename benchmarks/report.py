@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,6 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    from importlib.metadata import version
-
     versions = ", ".join(f"{name} {version(name)}" for name in ("pyspark", "pyarrow", "numpy", "torch"))
     return f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {processor}, Python {platform.python_version()}, {versions}"
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from conftest import QUICK_JVM
 from tests.conftest import ROOT
 
 FAST = ("train.epochs=3", "train.dim=16", "train.hidden=16", "night.late_days=3")
 LAST = "2026-03-03"  # 30 days from 2026-02-02
-# Compiles fast and not well, as in the root's conftest.
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from typing import IO
 from zipimport import zipimporter
 
@@ -34,5 +35,5 @@ def forget_zip_finders() -> None:
 
 if __name__ == "__main__":
     daemon.worker_main = main
-    # Of pyspark's modules this one has no annotations.
-    daemon.manager()  # type: ignore[no-untyped-call]
+    manage: Callable[[], None] = daemon.manager
+    manage()

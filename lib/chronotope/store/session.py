@@ -37,8 +37,10 @@ def open_session(app_name: str, properties_file: Path) -> SparkSession:
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {shlex.quote(str(properties_file))} pyspark-shell"
     builder = SparkSession.builder.appName(app_name)
     given = given_properties()
+    if is_cluster(given.get("spark.master", "local")):
+        properties = {}
     for key, value in properties.items():
-        if key not in given and not is_cluster(given.get("spark.master", "local")):
+        if key not in given:
             builder = builder.config(key, value)
     for key, value in PINNED.items():
         builder = builder.config(key, value)
