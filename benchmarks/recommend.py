@@ -33,10 +33,10 @@ from chronotope.infer.states import user_states
 from chronotope.recommend.recommendations import recommendations
 from chronotope.slots import daypart_names
 from chronotope.train.blend import KINDS, START, CountBlend
-from chronotope.train.inputs import item_tables
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.scoring import Catalogue, Scorer
 from chronotope.train.space_time import SpaceTime
+from chronotope.train.tables import item_tables
 
 INPUTS = ("histories", "forecasts", "hidden", "states")
 LIMIT = 5_000  # lists per second

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def report(name: str, figures: dict[str, Any]) -> None:
-    """Print the figures with where they come from, and keep them as benchmarks/results/<name>.json."""
+def report(name: str, figures: dict[str, Any], folder: Path = RESULTS) -> None:
+    """Print the figures with where they come from, and keep them as benchmarks/results/<name>.json, or elsewhere."""
     program = Path(sys.argv[0]).stem
     text = json.dumps(
         {
@@ -31,13 +31,18 @@ def report(name: str, figures: dict[str, Any]) -> None:
         ensure_ascii=False,
     )
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def without_folder(argument: str) -> str:
-    """An argument, with folders outside of the repository named FOLDER."""
-    return "FOLDER" if Path(argument).is_absolute() else argument
+    """An argument, with folders outside of the repository named FOLDER.
+
+    >>> [without_folder(argument) for argument in ("/a/b", "--out=/a/b", "--set=train.epochs=1")]
+    ['FOLDER', '--out=FOLDER', '--set=train.epochs=1']
+    """
+    name, equals, value = argument.rpartition("=")
+    return f"{name}{equals}FOLDER" if Path(value).is_absolute() else argument
 
 
 def machine() -> str:

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from chronotope.slots import HOURS_PER_WEEK, daypart_names, daypart_of, end_of, middle_slot, middle_slots, slot_of
+from chronotope.slots import (
+    HOURS_PER_WEEK,
+    daypart_names,
+    daypart_of,
+    end_of,
+    middle_slot,
+    middle_slots,
+    next_s,
+    slot_of,
+)
 
 
 def slots(spark, moments):
@@ -106,3 +115,16 @@ def test_each_shipped_daypart_is_stood_for_by_one_of_its_own_slots(defaults):
     assert {names[slot]: name for name, slot in middle_slots(defaults.night.dayparts).items()} == {
         name: name for name in defaults.night.dayparts
     }
+
+
+@given(
+    night=st.dates(dt.date(2010, 1, 1), dt.date(2030, 1, 1)),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]),
+    slot=st.integers(0, HOURS_PER_WEEK - 1).filter(lambda slot: slot % 24 not in (1, 2)),  # hours that clocks skip
+)
+def test_a_slot_comes_next_within_a_week_when_the_clock_shows_it(night, zone, slot):
+    end = end_of(night, zone)
+    moment = dt.datetime.fromtimestamp(next_s(slot, end, zone), dt.UTC)
+    assert end <= moment < end + dt.timedelta(days=7, hours=1)
+    local = moment.astimezone(ZoneInfo(zone))
+    assert (24 * local.weekday() + local.hour, local.minute, local.second) == (slot, 0, 0)

@@ -96,8 +96,12 @@ class EmbedSettings(Section):
 class TrainSettings(Section):
     """Stage train."""
 
+    sequence: bool
+    memory: bool
+    encoder: Literal["lstm", "gru", "transformer"]
     dim: int = Field(ge=1)
     hidden: int = Field(ge=1)
+    trust_hidden: int = Field(ge=2)
     max_steps: int = Field(ge=2)
     history_steps: int = Field(ge=2)
     exact_items: int = Field(ge=1)
@@ -107,7 +111,12 @@ class TrainSettings(Section):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     dropout: float = Field(ge=0, lt=1)
+    trust_dropout: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    kl_weight: float = Field(ge=0)
     mask_previous: float = Field(ge=0, le=1)
+    mask_time: float = Field(ge=0, le=1)
+    mask_lately: float = Field(ge=0, le=1)
     tail_days: int = Field(ge=1)
     max_minutes: float = Field(gt=0)
     retrain_days: int = Field(ge=1)

@@ -53,6 +53,19 @@ def end_of(night: dt.date, time_zone: str) -> dt.datetime:
     return midnight.astimezone(dt.UTC)
 
 
+def next_s(slot: int, end: dt.datetime, time_zone: str) -> float:
+    """When the clock of a time zone shows a slot for the first time from the end of a night on, in epoch seconds.
+
+    >>> end = end_of(dt.date(2026, 3, 27), "Europe/Berlin")  # a Friday; clocks go forward on Sunday at two
+    >>> saturday, sunday, friday = 5 * 24 + 8, 6 * 24 + 8, 4 * 24 + 23
+    >>> [(next_s(slot, end, "Europe/Berlin") - end.timestamp()) / 3600 for slot in (saturday, sunday, friday)]
+    [8.0, 31.0, 166.0]
+    """
+    local = end.astimezone(ZoneInfo(time_zone))
+    hours = (slot - 24 * local.weekday() - local.hour) % HOURS_PER_WEEK
+    return (local + dt.timedelta(hours=hours)).timestamp()  # the sum is one of hands on a clock, not of time passing
+
+
 def day_end(day: Column, time_zone: str, days_before: int = 0) -> Column:
     """The moment at which a date column's day, or the day so many days before, ends in a time zone."""
     # A date becomes midnight in the session's zone, which is UTC everywhere in this project.

@@ -18,6 +18,7 @@ CHECKS = {"raises", "warns", "fail", "assert_df_equality", "assert_approx_df_equ
           "assert_frame_equal", "assert_allclose", "assert_array_equal", "assert_close"}  # fmt: skip
 # A test may be skipped for what the machine lacks, and for nothing else; each such place is listed here.
 SKIPS = {
+    "tests/benchmarks/conftest.py": 1,  # the peers' environment, 1.5 GB of other people's packages
     "tests/conftest.py": 1,  # the folder of real logs, which is not part of the repository
     "tests/embed/test_device.py": 1,  # the refusal of device=cuda, on machines without one
 }

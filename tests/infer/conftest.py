@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from chronotope.infer.workers import load_scorer
-from chronotope.train.inputs import item_tables
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
+from chronotope.train.tables import item_tables
 from tests.train import small
 
 NIGHT = dt.date(2012, 10, 2)

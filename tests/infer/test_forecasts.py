@@ -52,7 +52,8 @@ def test_contexts_add_up_to_one_for_every_user(rows):
 
 def test_probabilities_are_the_softmax_of_the_scores(rows, scorer):
     users = small.users(ROWS, scorer.catalogue)
-    slot, at_s = middle_slots(small.DAYPARTS)["weekend"], NIGHT_END.timestamp()
+    slot = middle_slots(small.DAYPARTS)["weekend"]
+    at_s = NIGHT_END.timestamp() + 3600 * (slot - 2 * 24)  # the night ended on a Wednesday at 00:00
     for n, items in enumerate(ROWS):
         query = small.queries({"user": n, "known_steps": len(items["item_id"]), "at_s": at_s, "slot": slot})
         scores = scorer.score(scorer.encode(users, query), users, query)[0]

@@ -7,6 +7,8 @@ import math
 
 def features(catalogue, users, queries, q: int, item: int) -> dict[str, float]:
     user, known, at_s, slot = (int(queries.user[q]), int(queries.known_steps[q]), queries.at_s[q], int(queries.slot[q]))
+    if slot < 0 and known:
+        slot = int(users.slot[user, known - 1])
     items = [int(i) for i in users.item[user][:known]]
     steps = [s for s in range(known) if items[s] == item]
     previous = items[-1] if queries.previous_known[q] and known else -1
@@ -16,6 +18,8 @@ def features(catalogue, users, queries, q: int, item: int) -> dict[str, float]:
 
     def alike(s):
         other = int(users.slot[user, s])
+        if slot < 0 or other < 0:
+            return 0.0
         hours = min((slot - other) % 24, (other - slot) % 24)
         return math.exp(-(hours**2) / 2) * (1 if (slot // 24 >= 5) == (other // 24 >= 5) else 0.3)
 
@@ -25,16 +29,18 @@ def features(catalogue, users, queries, q: int, item: int) -> dict[str, float]:
     def logarithm(values):
         return math.log(1 + sum(values) / 0.1)
 
-    daypart = catalogue.daypart_of_slot
+    def daypart(of: int):
+        return int(catalogue.daypart_of_slot[of]) if of >= 0 else None
+
     return {
         "popular_overall": popular(catalogue, item, None, None),
-        "popular_here": popular(catalogue, item, int(daypart[slot]), int(queries.region[q])),
+        "popular_here": popular(catalogue, item, daypart(slot), int(queries.region[q])),
         "frequency": logarithm(1 for _ in steps),
         "recent_6h": logarithm(0.5 ** (age_days(s) / 0.25) for s in steps),
         "recent_7d": logarithm(0.5 ** (age_days(s) / 7) for s in steps),
         "recent_30d": logarithm(0.5 ** (age_days(s) / 30) for s in steps),
         "last": float(known > 0 and items[-1] == item),
-        "same_daypart": logarithm(daypart[users.slot[user, s]] == daypart[slot] for s in steps),
+        "same_daypart": logarithm(slot >= 0 and daypart(users.slot[user, s]) == daypart(slot) for s in steps),
         "same_hour": logarithm(alike(s) for s in steps),
         "own_next": logarithm(after_same(s) for s in steps),
         "own_next_hour": logarithm(after_same(s) * alike(s) for s in steps),
@@ -49,7 +55,7 @@ def popular(catalogue, item: int, daypart: int | None, region: int | None) -> fl
     overall = [sum(table[d][i] for d in range(n_dayparts)) for i in range(n_items)]
     share = [(n + 1 / n_items) / (sum(overall) + 1) for n in overall]
     rows = [] if daypart is None else [table[daypart]]
-    if region is not None and region >= 0:
+    if daypart is not None and region is not None and region >= 0:
         rows.append(table[(1 + region) * n_dayparts + daypart])
     for row in rows:
         share = [(n + 100 * wider) / (sum(row) + 100) for n, wider in zip(row, share, strict=True)]

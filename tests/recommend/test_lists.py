@@ -1,3 +1,5 @@
+import datetime as dt
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -29,6 +31,7 @@ ITEMS = [
 ]
 EVENTS = [event("a", 5, "west", "weekday"), event("d", 9, "east", "weekend"), event("c", 4, None, "weekday")]
 WEIGHTS = (1.0, 0.5, 0.5, -0.25, 0.125)
+NIGHT_END = dt.datetime(2012, 11, 1, tzinfo=dt.UTC)  # a Thursday
 SLOTS = {"weekday": 2 * 24 + 12, "weekend": 5 * 24 + 12}
 ARROW = pa.schema(
     {
@@ -49,7 +52,7 @@ def user(user_id, steps=(), contexts=(("weekday", "west"),), hidden=None, encode
 
 def made(defaults, users, **changed):
     """The rows for some users, by (user_id, daypart, region)."""
-    maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults, **changed), 0.0)
+    maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults, **changed), NIGHT_END)
     return gather(maker.rows(pa.RecordBatch.from_pylist(users, ARROW)))
 
 
@@ -127,8 +130,16 @@ def test_a_state_of_another_size_is_refused(defaults):
         made(defaults, [user("u", encoded=[1.0]), user("v")])
 
 
+def test_a_list_is_for_when_its_daypart_comes_next(defaults):
+    maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults), NIGHT_END)
+    asked = maker.asked(pa.array([["weekday", "weekend"]]), pa.array([["west", ""]]), np.array([4]))
+    days = (asked.queries.at_s - NIGHT_END.timestamp()) / 86_400
+    assert days.tolist() == [6.5, 2.5]  # Wednesday and Saturday at noon
+    assert asked.queries.slot.tolist() == list(SLOTS.values())
+
+
 def test_anybody_gets_a_list_for_every_daypart_and_region_and_none(defaults):
-    maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults, k=2), 0.0)
+    maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults, k=2), NIGHT_END)
     found = gather(maker.of_anybody())
     assert set(found) == {("*", daypart, region) for daypart in DAYPARTS for region in ["", *REGIONS]}
     assert ids(found["*", "weekday", "west"]) == ["a", "c"]

@@ -3,6 +3,8 @@ import pyarrow as pa
 import pytest
 
 from chronotope.recommend.reasons import CLAUSES, NO_REASON, clause, reasons
+from chronotope.train.counts import PART_OF
+from chronotope.train.memory import FEATURES
 
 
 def written(parts, categories=None, dayparts=None, placed=None):
@@ -53,6 +55,16 @@ def test_category_daypart_and_region_are_worded_row_by_row():
         "It suits your interests.",
         "It is popular on weekday evenings.",
     ]
+
+
+def test_taste_is_told_by_the_kind_of_item():
+    rows = written({"taste": [1.0, 1.0]}, ["Bakery", ""])
+    assert rows == [f"{kind} is the kind of thing that you choose at such times." for kind in ("Bakery", "It")]
+
+
+@pytest.mark.parametrize("part", sorted({"interest", *PART_OF.values(), *FEATURES.values()}))
+def test_every_part_of_every_model_has_a_clause(part):
+    assert part in CLAUSES
 
 
 @pytest.mark.parametrize("part", CLAUSES)

@@ -73,6 +73,7 @@ def users(rows: list[dict], known: Catalogue):
 def queries(*rows: dict) -> Queries:
     """Queries; missing fields ask the first user, with nothing known, on Monday 00:00, anywhere."""
     base = {"user": 0, "known_steps": 0, "at_s": MONDAY_S, "slot": 0, "region": -1, "previous_known": False}
+    base |= {"hidden_from": 0, "hidden_to": 0}
     full = [base | row for row in rows]
     return Queries(**{name: np.array([row[name] for row in full]) for name in base})
 

@@ -27,13 +27,14 @@ def random_world(seed: int, places: bool = True):
     for name, steps in (("u0", 9), ("u1", 4), ("u2", 0)):
         at_s = MONDAY_S + np.sort(random.uniform(0, 9 * DAY_S, steps))
         somewhere = np.where(random.random(steps) < 0.7, 40 + random.uniform(0, 0.01, steps), np.nan)
-        rows.append(history(name, list(random.integers(0, 9, steps)), at_s, lat=somewhere, lon=-74 + 0 * somewhere))
+        row = history(name, list(random.integers(0, 9, steps)), at_s, lat=somewhere, lon=-74 + 0 * somewhere)
+        rows.append(row | {"slot": np.where(random.random(steps) < 0.8, row["slot"], -1)})
     asked = [
         {
             "user": user,
             "known_steps": steps,
             "at_s": MONDAY_S + random.uniform(9, 20) * DAY_S,
-            "slot": int(random.integers(168)),
+            "slot": int(random.integers(168)) if random.random() < 0.8 else -1,
             "region": int(random.integers(-1, 2)),
             "previous_known": bool(random.integers(2)),
         }
@@ -125,7 +126,7 @@ def test_other_users_and_the_order_of_queries_change_nothing():
     weights = np.ones((len(asked.user), len(FEATURES)), np.float32)
     scores = Counter(known).evidence(who, asked).scores(weights)
     for q in order:
-        single = dataclasses.replace(asked, **{f.name: getattr(asked, f.name)[[q]] for f in dataclasses.fields(asked)})
+        single = taken(asked, np.array([q]))
         np.testing.assert_allclose(Counter(known).evidence(who, single).scores(weights[:1])[0], scores[q], rtol=1e-6)
 
 
@@ -137,3 +138,32 @@ def test_a_habit_at_the_hour_counts_for_the_hour():
     asked = queries(*[{"known_steps": 8, "at_s": MONDAY_S + 4 * DAY_S, "slot": 96 + hour} for hour in (8, 20)])
     scores = Counter(known).evidence(users(rows, known), asked).scores(one("same_hour", 2))
     assert scores.argmax(axis=1).tolist() == [1, 2]
+
+
+def test_an_untold_time_is_that_of_the_last_known_step():
+    known, who, asked = random_world(13)
+    weights = np.ones((len(asked.user), len(FEATURES)), np.float32)
+    last = np.where(asked.known_steps > 0, who.slot[asked.user, asked.known_steps - 1], -1)
+    untold, told = (dataclasses.replace(asked, slot=slot) for slot in (np.full_like(last, -1), last))
+    expected = Counter(known).evidence(who, told).scores(weights)
+    np.testing.assert_array_equal(Counter(known).evidence(who, untold).scores(weights), expected)
+
+
+@pytest.mark.parametrize("step_slot", [-1, 8])
+def test_without_a_clock_no_time_is_like_another_and_the_popular_are_so_overall(step_slot):
+    known, who, asked = random_world(17)
+    timeless = dataclasses.replace(who, slot=np.full_like(who.slot, step_slot))
+    untold = dataclasses.replace(asked, slot=np.full_like(asked.slot, -1), known_steps=0 * asked.known_steps)
+    if step_slot < 0:
+        untold = dataclasses.replace(asked, slot=untold.slot)
+    evidence = Counter(known).evidence(timeless, untold)
+    n = len(asked.user)
+    assert not evidence.scores(one("same_daypart", n) + one("same_hour", n) + one("own_next_hour", n)).any()
+    np.testing.assert_array_equal(evidence.scores(one("popular_here", n)), evidence.scores(one("popular_overall", n)))
+
+
+def test_no_clock_and_no_history_at_all():
+    known = catalogue()
+    asked = queries({"slot": -1, "region": 1})
+    evidence = Counter(known).evidence(users([history("u", [])], known), asked)
+    assert np.isfinite(evidence.scores(np.ones((1, len(FEATURES)), np.float32))).all()

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotope.train.examples import READ_USERS, Period, Sampling, before, before_in_session, cut, examples, replaced
+from chronotope.train.examples import (
+    LATELY_S,
+    READ_USERS,
+    Period,
+    Sampling,
+    before,
+    cut,
+    examples,
+    replaced,
+    session_starts,
+)
 from tests.train import small
 
 ALWAYS = Period(-np.inf, np.inf)
 KNOWN = small.catalogue()
 
 
-def sampling(steps=4, windows=3, hide=0.0):
-    return Sampling(window_steps=steps, batch_windows=windows, hide_previous=hide)
-
-
-def drawn(files, period=ALWAYS, seed=0, **kwargs):
-    return list(examples(files, KNOWN, period, sampling(**kwargs), seed))
+def drawn(files, period=ALWAYS, seed=0, steps=4, queries=9, **hidden):
+    sampling = Sampling(window_steps=steps, batch_queries=queries, **{"hide_previous": 0.0} | hidden)
+    return list(examples(files, KNOWN, period, sampling, seed))
 
 
 def targets(batches):
@@ -48,7 +57,7 @@ def test_windows_ask_for_every_step_once_and_know_half_a_window(lengths, steps):
 
 def test_every_known_item_is_asked_for_once(tmp_path):
     rows = [small.history(f"u{n}", [0, 1, 2, 3, 9, 4][: n + 1]) for n in range(6)]
-    batches = drawn(small.write(tmp_path, rows, files=2))
+    batches = drawn(small.write(tmp_path, rows, files=2), hide_lately=0.5, hide_previous=0.5)
     expected = [
         (row["user_id"], at)
         for row in rows
@@ -56,25 +65,115 @@ def test_every_known_item_is_asked_for_once(tmp_path):
         if item != "i09"
     ]
     assert sorted(targets(batches)) == sorted(expected)
-    assert all(len(batch.users.user_ids) <= 3 for batch in batches)
+
+
+def test_batches_hold_about_as_many_queries_as_asked_for(tmp_path):
+    files = small.write(tmp_path, [small.history(f"u{n}", [0] * 7) for n in range(40)])
+    sizes = [len(batch.truth) for batch in drawn(files, queries=50)]
+    assert sum(sizes) == 280
+    assert max(sizes) <= 50 + 4  # the last window of a batch may go over
 
 
 def test_the_truth_is_the_step_after_the_known_ones(tmp_path):
-    for batch in drawn(small.write(tmp_path, [small.history("u", [0, 1, 2, 3, 4, 5, 0, 1])]), hide=0.0):
+    for batch in drawn(small.write(tmp_path, [small.history("u", [0, 1, 2, 3, 4, 5, 0, 1])])):
         queries = batch.queries
         assert (batch.users.item[queries.user, queries.known_steps] == batch.truth).all()
         assert (batch.users.slot[queries.user, queries.known_steps] == queries.slot).all()
         assert (queries.previous_known == (queries.known_steps > 0)).all()
 
 
+def days(n_sessions, steps, gap_days=3):
+    """Moments of sessions some days apart, of steps an hour apart."""
+    session, step = np.divmod(np.arange(n_sessions * steps), steps)
+    return small.MONDAY_S + gap_days * small.DAY_S * session + small.HOUR_S * step
+
+
+def hidings(tmp_path, **hidden):
+    """A batch for each of some seeds, of users with many sessions."""
+    rows = [small.history(f"u{n}", [(n + k) % 6 for k in range(40)], days(10, 4)) for n in range(3)]
+    files = small.write(tmp_path, rows)
+    return [batch for seed in range(3) for batch in drawn(files, seed=seed, steps=9, queries=30, **hidden)]
+
+
+def test_whole_and_windowed_queries_tell_the_same(tmp_path):
+    asked = 0
+    for batch in hidings(tmp_path, hide_previous=0.3, hide_time=0.3, hide_lately=0.5):
+        users, queries, whole, of_whole = batch.users, batch.queries, batch.whole, batch.of_whole
+        for name in ("at_s", "slot", "region", "previous_known"):
+            assert (getattr(queries, name) == getattr(of_whole, name)).all()
+        for q, (row, of) in enumerate(zip(queries.user, of_whole.user, strict=True)):
+            assert users.user_ids[row] == whole.user_ids[of]
+            n, m = queries.known_steps[q], of_whole.known_steps[q]
+            assert n <= m <= whole.length[of]
+            assert (users.at_s[row, :n] == whole.at_s[of, m - n : m]).all()
+            cut_off = m - n if n else m
+            for name in ("hidden_from", "hidden_to"):
+                assert getattr(queries, name)[q] == max(0, getattr(of_whole, name)[q] - cut_off) or not n
+            asked += 1
+    assert asked == 3 * 3 * 40
+
+
+def test_nothing_of_the_truth_is_in_the_whole_histories(tmp_path):
+    for batch in hidings(tmp_path, hide_previous=0.3):
+        queries, whole = batch.of_whole, batch.whole
+        last_s = whole.at_s[queries.user, np.maximum(queries.known_steps - 1, 0)]
+        assert (last_s < queries.at_s)[queries.known_steps > 0].all()
+
+
 def test_a_hidden_step_before_knows_the_history_to_a_moment_of_the_last_day(tmp_path):
     at_s = small.MONDAY_S + 6 * small.HOUR_S * np.arange(30)
     files = small.write(tmp_path, [small.history("u", [0] * 30, at_s)])
-    (batch,) = drawn(files, hide=1.0, steps=40)
+    (batch,) = drawn(files, hide_previous=1.0, steps=40, queries=99)
     steps = ((batch.queries.at_s - small.MONDAY_S) / (6 * small.HOUR_S)).astype(int)
     assert not batch.queries.previous_known.any()
     unknown = steps - batch.queries.known_steps
     assert set(unknown[steps >= 4]) == {0, 1, 2, 3}
+
+
+def test_an_untold_time_is_that_of_the_step_before(tmp_path):
+    for batch in hidings(tmp_path, hide_time=1.0):
+        queries, told = batch.queries, batch.queries.known_steps > 0
+        before_s = batch.users.at_s[queries.user, np.maximum(queries.known_steps - 1, 0)]
+        assert (queries.at_s == before_s)[told].all()
+        assert ((queries.slot == -1) == told).all()
+
+
+def test_lately_hidden_are_the_days_before_the_session(tmp_path):
+    hidden = []
+    for batch in hidings(tmp_path, hide_lately=1.0):
+        queries, whole = batch.of_whole, batch.whole
+        for q, row in enumerate(queries.user):
+            first, end, known = queries.hidden_from[q], queries.hidden_to[q], queries.known_steps[q]
+            at_s, session = whole.at_s[row], (queries.at_s[q] - small.MONDAY_S) // (3 * small.DAY_S)
+            within = known - 4 * session  # steps of the session that are known
+            assert end == (4 * session if within > 0 else 0)
+            if end:
+                hidden.append((at_s[end] - at_s[first]) / LATELY_S)
+                assert 0 <= first <= end < known
+    assert max(hidden) <= 1.0
+    assert len(set(hidden)) > 9
+
+
+def test_shares_are_hidden_as_asked_for(tmp_path):
+    kinds = Counter()
+    for batch in hidings(tmp_path, hide_previous=0.3, hide_time=0.5, hide_lately=0.5):
+        queries = batch.queries
+        later = batch.of_whole.known_steps > 3
+        kinds.update(zip(queries.previous_known[later], queries.slot[later] == -1, strict=True))
+    total = sum(kinds.values())
+    assert (kinds[False, False] / total, kinds[False, True]) == (pytest.approx(0.3, abs=0.08), 0)
+    assert kinds[True, True] / total == pytest.approx(0.35, abs=0.08)
+
+
+def test_sessions_start_after_a_day_without_steps():
+    users = small.users([small.history("u", [0] * 8, days(2, 4)), small.history("v", [1, 2])], KNOWN)
+    assert session_starts(users)[0].tolist() == [0] * 4 + [4] * 4
+    assert session_starts(users)[1, :2].tolist() == [0, 0]
+
+
+def test_nobody_to_ask_about(tmp_path):
+    (batch,) = drawn(small.write(tmp_path, [small.history("u", [])]))
+    assert (len(batch.truth), len(batch.queries.user), batch.users.user_ids) == (0, 0, [])
 
 
 def test_regions_are_told_to_half(tmp_path):
@@ -117,13 +216,7 @@ def test_the_seed_decides_the_order(tmp_path):
 
 def test_few_users_are_in_memory_at_a_time(tmp_path):
     files = small.write(tmp_path, [small.history(f"u{n}", [0]) for n in range(READ_USERS + 10)])
-    assert max(len(batch.whole.user_ids) for batch in drawn(files, windows=64)) == READ_USERS
-
-
-def test_sessions_end_at_long_gaps():
-    at_s = small.MONDAY_S + np.array([0.0, 10.0, 500.0, 510.0])
-    users = small.users([small.history("u", [0, 1, 2, 3], at_s), small.history("v", [4])], KNOWN)
-    assert before_in_session(users, 100.0).tolist() == [[-2, 0, -2, 2], [-2, -2, -2, -2]]
+    assert max(len(batch.whole.user_ids) for batch in drawn(files, queries=9999)) == READ_USERS
 
 
 def test_stretches_are_padded_anew():

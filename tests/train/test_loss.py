@@ -9,86 +9,91 @@ import torch
 from torch.nn import functional
 
 from chronotope.train import loss as losses
-from chronotope.train.loss import add_blocks, backward, everything, sampled
-from chronotope.train.memory import Block
+from chronotope.train.loss import Candidates, Penalties, added, backward, everything, sampled
+from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
-Q, N, D, F = 7, 11, 3, 2
+Q, N, D, M = 7, 11, 3, 16
+ALL = everything(N, torch.device("cpu"))
+NONE, SMOOTH = Penalties(), Penalties(label_smoothing=0.1)
 
 
 @pytest.fixture
-def inputs():
+def made():
+    """Everything that gradients go to; the pairs of memory are in no order, and query 4 has none."""
     torch.manual_seed(0)
-    made = {
-        "wanted": torch.randn(Q, D),
-        "trust": torch.randn(Q, F),
-        "vectors": torch.randn(N, D),
-        "popular": torch.randn(N),
-    }
-    for tensor in made.values():
-        tensor.requires_grad_()
-    columns = torch.tensor([[0, 3, -1], [5, -1, -1]] * 3 + [[1, 2, 10]])
-    features = torch.randn(Q, 3, F) * (columns >= 0)[..., None]
-    return made, [Block(("a", "b"), columns, features)], torch.arange(Q)
+    shapes = {"wanted": (Q, D), "said": (M,), "vectors": (N, D), "popular": (N,), "divergence": (Q,)}
+    return {name: torch.randn(shape, requires_grad=True) for name, shape in shapes.items()}
 
 
-def plain(made, blocks, truth):
-    logits = made["wanted"] @ made["vectors"].T + made["popular"]
-    extra = (blocks[0].features * made["trust"][:, None, :]).sum(dim=-1)
-    rows = torch.arange(Q)[:, None].expand_as(blocks[0].columns)
-    dense = torch.zeros(Q, N).index_put((rows, blocks[0].columns.clamp(min=0)), extra, accumulate=True)
-    return functional.cross_entropy(logits + dense, truth)
+def pairs():
+    torch.manual_seed(1)
+    keys = torch.randperm((Q - 1) * N)[:M]
+    query = keys // N
+    return Memory(query + (query >= 4), keys % N, torch.zeros(M, 0), torch.zeros(Q, 0))
 
 
+TRUTH = torch.arange(Q)
+
+
+def run(made, candidates=ALL, penalties=NONE, truth=TRUTH, known=None):
+    answer = Answer(made["wanted"], made["said"], torch.zeros(len(truth), 0), made["divergence"])
+    return backward(answer, known or pairs(), made["vectors"], made["popular"], truth, candidates, penalties)
+
+
+def plain(made, candidates=ALL, penalties=NONE):
+    """The loss by torch on all scores at once."""
+    known = pairs()
+    dense = torch.zeros(Q, N).index_put((known.query, known.item), made["said"], accumulate=True)
+    scores = (made["wanted"] @ made["vectors"].T + made["popular"] + dense)[:, candidates.items]
+    place = [candidates.items.tolist().index(item) for item in TRUTH.tolist()]
+    scores = scores + candidates.log_weight
+    loss = functional.cross_entropy(scores, torch.tensor(place), label_smoothing=penalties.label_smoothing)
+    return loss + penalties.kl_weight * made["divergence"].mean()
+
+
+@pytest.mark.parametrize("penalties", [NONE, SMOOTH, Penalties(kl_weight=0.5)], ids=["none", "smooth", "kl"])
 @pytest.mark.parametrize("chunk", [1, 3 * N, 2**24])
-def test_loss_and_gradients_are_those_of_the_whole_softmax(inputs, chunk, monkeypatch):
+def test_loss_and_gradients_are_those_of_the_whole_softmax(made, chunk, penalties, monkeypatch):
     monkeypatch.setattr(losses, "CHUNK_SCORES", chunk)
-    made, blocks, truth = inputs
-    expected = plain(made, blocks, truth)
+    expected = plain(made, penalties=penalties)
     gradients = torch.autograd.grad(expected, list(made.values()))
-    found = backward(
-        Answer(made["wanted"], made["trust"]),
-        blocks,
-        made["vectors"],
-        made["popular"],
-        truth,
-        everything(N, torch.device("cpu")),
-    )
-    assert found == pytest.approx(expected.item(), rel=1e-5)
+    found = run(made, penalties=penalties)
+    told = expected - penalties.kl_weight * made["divergence"].mean()  # the divergence is learned from, but not told
+    assert found == pytest.approx(told.item(), rel=1e-5)
     for tensor, gradient in zip(made.values(), gradients, strict=True):
-        assert torch.allclose(tensor.grad, gradient, atol=1e-6)
+        got = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+        assert torch.allclose(got, gradient, atol=1e-6)
 
 
-def test_without_autograd_there_is_only_a_loss(inputs):
-    made, blocks, truth = inputs
+def test_gradients_of_a_sample_are_those_of_its_softmax(made):
+    some = Candidates(torch.tensor([0, 1, 2, 3, 4, 5, 6, 9]), torch.linspace(0, 2, 8))
+    expected = plain(made, some)
+    gradients = torch.autograd.grad(expected, [made[name] for name in ("wanted", "said", "vectors", "popular")])
+    assert run(made, some) == pytest.approx(expected.item(), rel=1e-5)
+    for name, gradient in zip(("wanted", "said", "vectors", "popular"), gradients, strict=True):
+        assert torch.allclose(made[name].grad, gradient, atol=1e-6)
+
+
+def test_without_autograd_there_is_only_a_loss_and_no_penalty(made):
     with torch.no_grad():
-        found = backward(
-            Answer(made["wanted"], made["trust"]),
-            blocks,
-            made["vectors"],
-            made["popular"],
-            truth,
-            everything(N, torch.device("cpu")),
-        )
-    assert found == pytest.approx(plain(made, blocks, truth).item(), rel=1e-5)
+        found = run(made, penalties=SMOOTH)
+    assert found == pytest.approx(plain(made).item(), rel=1e-5)
     assert made["wanted"].grad is None
 
 
-def test_no_query_costs_nothing(inputs):
-    made, blocks, truth = inputs
-    none = slice(0, 0)
-    answer = Answer(made["wanted"][none], made["trust"][none])
-    assert (
-        backward(
-            answer,
-            [b.rows(none) for b in blocks],
-            made["vectors"],
-            made["popular"],
-            truth[none],
-            everything(N, torch.device("cpu")),
-        )
-        == 0.0
-    )
+def test_no_query_costs_nothing(made):
+    none = {name: tensor[:0] if name in ("wanted", "said", "divergence") else tensor for name, tensor in made.items()}
+    nothing = Memory(*(tensor[:0] for tensor in vars(pairs()).values()))
+    assert run(none, truth=TRUTH[:0], known=nothing) == 0.0
+
+
+def test_without_memory_there_are_scores_all_the_same(made):
+    nothing = Memory(*(tensor[:0] for tensor in vars(pairs()).values()))
+    found = run(made | {"said": made["said"][:0]}, known=nothing)
+    scores = made["wanted"] @ made["vectors"].T + made["popular"]
+    assert found == pytest.approx(functional.cross_entropy(scores, TRUTH).item(), rel=1e-5)
+    assert torch.isfinite(made["wanted"].grad).all()
 
 
 def test_a_sample_of_everything_is_everything():
@@ -116,11 +121,6 @@ def test_the_sampled_denominator_is_unbiased():
     assert abs(mean - float(scores.exp().sum())) < 4 * spread
 
 
-def test_memory_finds_the_columns_of_a_sample(inputs):
-    _, blocks, _ = inputs
-    place = torch.full((N,), -1)
-    place[[0, 10]] = torch.tensor([0, 1])
-    logits = torch.zeros(Q, 2)
-    add_blocks(logits, blocks, torch.ones(Q, F), place)
-    assert logits[0].tolist() == pytest.approx([float(blocks[0].features[0, 0].sum()), 0.0])
-    assert logits[6].tolist() == pytest.approx([0.0, float(blocks[0].features[6, 2].sum())])
+def test_what_is_said_of_no_candidate_is_not_added():
+    logits = added(torch.zeros(2, 3), torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 1, 1]), torch.tensor([2, -1, 0]))
+    assert logits.tolist() == [[0.0, 0.0, 1.0], [4.0, 0.0, 0.0]]

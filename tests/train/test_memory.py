@@ -3,155 +3,160 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from chronotope.train.batches import users_of
-from chronotope.train.examples import before_in_session
-from chronotope.train.inputs import batch_of, distinct_items, item_tables, neighbours, rows_of
-from chronotope.train.memory import BLOCKS, Whole, followers, followers_before, memory
+from chronotope.train import memory as remembered
+from chronotope.train.inputs import batch_of
+from chronotope.train.kernels import KERNELS
+from chronotope.train.memory import ABOUT, EVERYBODY, FEATURES, memory
+from chronotope.train.scoring import Counted
+from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
-from tests.train import small
+from tests.train import chance, small
 
 CPU = torch.device("cpu")
-STEPS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(1, 200), st.sampled_from([None, "north", "south"])), min_size=1, max_size=8
-)
-REGIONS = ["north", "south"]
 
 
-def blocks_of(known, rows, *asked):
-    tables = item_tables(known, CPU)
-    batch = batch_of(small.users(rows, known), small.queries(*asked), tables, CPU)
-    return memory(batch, tables, (30.0, 3.0), followers(batch, tables))
+def memory_of(known, users, queries, eras=()):
+    tables = item_tables(known, CPU, eras)
+    return memory(batch_of(users, queries, tables, CPU), tables)
 
 
-def by_item(block, query=0):
-    """The features of the items that have any, by item."""
-    pairs = zip(block.columns[query].tolist(), block.features[query].tolist(), strict=True)
-    return {item: features for item, features in pairs if item >= 0 and any(features)}
+def by_item(found, query=0):
+    """The features of the items of a query: item to {feature: value}."""
+    mine = found.query == query
+    rows = zip(found.item[mine].tolist(), found.features[mine].tolist(), strict=True)
+    return {item: dict(zip(FEATURES, values, strict=True)) for item, values in rows}
 
 
-@given(
-    steps=STEPS,
-    extra=st.integers(0, 5),
-    hours=st.integers(0, 400),
-    region=st.integers(-1, 1),
-    known_previous=st.booleans(),
-)
-def test_habits_agree_with_the_oracle(steps, extra, hours, region, known_previous):
-    known = max(0, len(steps) - extra)
-    at_s = small.MONDAY_S + 3600.0 * np.cumsum([hours for _, hours, _ in steps])
-    row = small.history("u", [item for item, *_ in steps], at_s, region=[where for *_, where in steps])
-    asked_s = (at_s[known - 1] if known else small.MONDAY_S) + 3600.0 * hours
-    slot = int((asked_s - small.MONDAY_S) // 3600 % 168)
-    asked = {"known_steps": known, "at_s": asked_s, "slot": slot, "region": region, "previous_known": known_previous}
-    plain = [
-        {"item": item, "at_s": at, "slot": int(s), "region": where}
-        for (item, _, where), at, s in zip(steps, at_s, row["slot"], strict=True)
-    ]
-    expected = oracle.habit(plain, known, asked | {"region": REGIONS[region] if region >= 0 else None}, (30.0, 3.0))
-    found = by_item(blocks_of(small.catalogue(), [row], asked)[0])
-    assert found.keys() == expected.keys()
-    for item, features in expected.items():
-        assert found[item] == pytest.approx(features, rel=1e-4, abs=1e-5)
+def of_one(row, known=None, **asked):
+    known = known or small.catalogue()
+    return by_item(memory_of(known, small.users([row], known), small.queries(asked)))
 
 
-def test_every_block_has_a_part_per_feature():
-    blocks = blocks_of(small.catalogue(), [small.history("u", [0, 1])], {"known_steps": 2})
-    assert [(block.features.shape[2], block.parts) for block in blocks] == [(len(parts), parts) for parts in BLOCKS]
+@given(st.integers(0, 10_000), st.booleans())
+def test_every_feature_is_the_oracles(seed, places):
+    known, users, queries = chance.world(seed, places)
+    found = memory_of(known, users, queries)
+    for q, user in enumerate(queries.user):
+        steps = oracle.steps_of(users, user, known)
+        query, got = oracle.query_of(queries, q, steps), by_item(found, q)
+        personal = oracle.personal(steps, query, known.categories, got)
+        nothing = {} if oracle.kernels(steps, query) else dict.fromkeys(FEATURES, 0.0)
+        for item, features in got.items():
+            expected = nothing | personal[item] | oracle.everybody(steps, query, known, item)
+            for name, value in features.items():
+                # What depends on places inherits half a metre of fp32, which the logarithm of small sums enlarges.
+                close = 0.03 if FEATURES[name] == "near" else 2e-4
+                assert value == pytest.approx(expected[name], abs=close), (q, item, name)
+        assert found.about[q].tolist() == pytest.approx(oracle.at_large(steps, query), abs=1e-5)
 
 
-def test_without_history_there_is_no_memory():
-    blocks = blocks_of(small.catalogue(), [small.history("u", [])], {"known_steps": 0, "previous_known": True})
-    assert [float(block.features.abs().sum()) for block in blocks] == [0.0] * 4
+@given(st.integers(0, 10_000), st.booleans())
+def test_the_candidates_are_the_oracles_each_once(seed, places):
+    known, users, queries = chance.world(seed, places)
+    found = memory_of(known, users, queries)
+    pairs = list(zip(found.query.tolist(), found.item.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    for q, user in enumerate(queries.user):
+        steps = oracle.steps_of(users, user, known)
+        expected = oracle.candidates(steps, oracle.query_of(queries, q, steps), known)
+        assert {item for query, item in pairs if query == q} == expected
 
 
-def test_a_hidden_previous_step_has_no_followers_and_no_neighbours():
-    known = small.counted(small.catalogue(), [small.history("v", [1, 2, 1, 2])])
+def test_all_features_are_named_once_and_have_a_part():
+    assert len(FEATURES) == 2 * len(KERNELS) + 2 + len(remembered.BY_CATEGORY) + len(EVERYBODY)
+    assert set(FEATURES.values()) == {"habit", "recent", "this_time", "next", "near", "taste", "popular"}
+
+
+@pytest.mark.parametrize("limit", [1, 20])
+def test_groups_of_queries_change_nothing(limit, monkeypatch):
+    known, users, queries = chance.world(5)
+    whole = memory_of(known, users, queries)
+    monkeypatch.setattr(remembered, "KERNEL_STEPS", limit)
+    apart = memory_of(known, users, queries)
+    assert torch.allclose(apart.about, whole.about)
+    for q in range(len(queries.user)):
+        one, other = by_item(apart, q), by_item(whole, q)
+        assert one.keys() == other.keys()
+        assert all(one[item] == pytest.approx(other[item], abs=1e-5) for item in one)
+
+
+def test_groups_are_bounded_by_what_the_user_with_most_items_takes(monkeypatch):
+    known = small.catalogue(n_items=40)
+    rows = [small.history("one", [0]), small.history("many", list(range(40)))]
+    queries = small.queries(*[{"known_steps": 1}] * 90)
+    batch = batch_of(small.users(rows, known), queries, item_tables(known, CPU), CPU)
+    monkeypatch.setattr(remembered, "KERNEL_STEPS", 400)
+    groups = [len(group) for group, _ in remembered.chunks(batch)]
+    assert sum(groups) == 90
+    assert max(groups) * batch.own.shape[1] <= 400
+
+
+def test_without_history_only_the_popular_are_spoken_of():
+    known = small.counted(small.catalogue(), [small.history("v", [1, 2, 1])])
+    found = of_one(small.history("u", []), known, previous_known=True)
+    assert set(found) == {1, 2}
+    told = {name for features in found.values() for name, value in features.items() if value}
+    assert told == {"popular", "popular_daypart"}
+
+
+def test_no_query_has_no_memory():
+    known = small.catalogue()
+    asked = small.queries({})
+    none = dataclasses.replace(asked, **{f.name: getattr(asked, f.name)[:0] for f in dataclasses.fields(asked)})
+    found = memory_of(known, small.users([small.history("u", [0])], known), none)
+    assert (found.features.shape, found.about.shape) == ((0, len(FEATURES)), (0, len(ABOUT)))
+
+
+def test_a_hidden_step_before_brings_no_followers_and_no_neighbours():
+    events = small.counted(small.catalogue(), [small.history("v", [1, 2, 1, 2])])
+    known = dataclasses.replace(events, popularity=sparse.csr_matrix(events.popularity.shape, dtype=np.float32))
     asked = {"known_steps": 2, "at_s": small.MONDAY_S + 7200}
-    told, hidden = (
-        blocks_of(known, [small.history("u", [0, 1])], asked | {"previous_known": value}) for value in (True, False)
-    )
-    assert by_item(told[1])[2] == pytest.approx([math.log1p(2), math.log1p(20 * 2 / 3)])
-    assert set(by_item(told[3])) == {0, 2}
-    assert [float(block.features.abs().sum()) for block in hidden[1:]] == [0.0] * 3
+    told, hidden = (of_one(small.history("u", [0, 1]), known, **asked, previous_known=value) for value in (True, False))
+    assert set(told) == {0, 1, 2}
+    assert told[2]["following"] == pytest.approx(np.log1p(2))
+    assert set(hidden) == {0, 1}
+    assert not any(hidden[item][name] for item in hidden for name in (*oracle.TOLD, "after_sum"))
 
 
-def test_nearness_falls_with_distance():
-    near = by_item(
-        blocks_of(small.catalogue(), [small.history("u", [0, 2, 1])], {"known_steps": 3, "previous_known": True})[2]
-    )
-    metres = 0.012 * 111_195 * math.cos(math.radians(40))
-    assert near[2] == pytest.approx([math.exp(-metres / 300), math.exp(-metres / 3000)], rel=1e-3)
-    assert near[1] == pytest.approx([1.0, 1.0])
+def test_counts_are_those_of_the_era():
+    early, late = small.MONDAY_S, small.MONDAY_S + small.DAY_S
+    known = small.counted(small.catalogue(), [small.history("v", [0, 1] * 3)])
+    nothing = [sparse.csr_matrix(m.shape, dtype=np.float32) for m in (known.popularity, known.transitions)]
+    eras = [Counted(early, *nothing), Counted(late, known.popularity, known.transitions)]
+    users = small.users([small.history("u", [0], [early + 1])], known)
+    asked = [{"known_steps": 1, "at_s": at_s, "previous_known": True} for at_s in (early + 10, late - 1, late)]
+    found = memory_of(known, users, small.queries(*asked), eras)
+    following = [by_item(found, q).get(1, {}).get("following", 0.0) for q in range(3)]
+    assert following == pytest.approx([0.0, 0.0, np.log1p(3)])
 
 
-def test_unknown_places_are_not_near():
-    known = small.catalogue(places=False)
-    blocks = blocks_of(known, [small.history("u", [0, 1])], {"known_steps": 2, "previous_known": True})
-    assert [float(block.features.abs().sum()) for block in blocks[2:]] == [0.0, 0.0]
+def poisoned(users, queries):
+    """The same users, with everything changed that no query knows: `queries` has one per user."""
+    step = np.arange(users.item.shape[1])
+    unknown = step >= queries.known_steps[:, None]
+    unknown |= (step >= queries.hidden_from[:, None]) & (step < queries.hidden_to[:, None])
+    changes = {"item": 5, "action": 0, "slot": 99, "region": 0, "lat": 41.0, "lon": -73.0, "distance_m": 7.0}
+    changed = {name: np.where(unknown, value, getattr(users, name)) for name, value in changes.items()}
+    return dataclasses.replace(users, **changed, at_s=users.at_s + 777.0 * unknown, gap_s=users.gap_s + 9 * unknown)
 
 
-def test_the_places_of_steps_come_before_those_of_items():
-    row = small.history("u", [0], lat=np.array([40.0]), lon=np.array([-74.0 + 0.036]))
-    walk = by_item(blocks_of(small.catalogue(), [row], {"known_steps": 1, "previous_known": True})[2])[0]
-    assert walk[1] == pytest.approx(math.exp(-0.036 * 111_195 * math.cos(math.radians(40)) / 3000), rel=1e-3)
-
-
-@given(
-    items=st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=8), min_size=1, max_size=3), step=st.integers(1, 7)
-)
-def test_training_takes_off_what_the_user_did_later(items, step):
-    rows = [
-        small.history(f"u{n}", each, small.MONDAY_S + 3600.0 * np.arange(len(each)) ** 2)
-        for n, each in enumerate(items)
-    ]
-    plain = [
-        [{"item": i, "at_s": t} for i, t in zip(each, row["occurred_at_s"], strict=True)]
-        for each, row in zip(items, rows, strict=True)
-    ]
-    gap_s = 5 * 3600.0
-    counts = np.zeros((6, 6), np.float32)
-    for previous in range(6):
-        for item, n in oracle.followers_before(plain, previous, -1, 0.0, gap_s).items():
-            counts[previous, item] = n
-    known = dataclasses.replace(small.catalogue(), transitions=sparse.csr_matrix(counts))
-    step = min(step, len(items[0]) - 1)
-    at_s, tables = rows[0]["occurred_at_s"][step], item_tables(known, CPU)
-    users = users_of(pd.DataFrame(rows), known)
-    asked = small.queries({"known_steps": step, "at_s": at_s, "previous_known": True})
-    batch = batch_of(users, asked, tables, CPU)
-    arrays = (np.arange(len(rows)), users.item, before_in_session(users, gap_s), users.at_s)
-    found = followers_before(batch, tables, Whole(*map(torch.from_numpy, arrays)))
-    expected = oracle.followers_before(plain, items[0][step - 1], 0, at_s, gap_s)
-    successors = tables.successor[items[0][step - 1]].tolist()
-    got = {item: n for item, n in zip(successors, found.counts[0].tolist(), strict=True) if item >= 0 and n}
-    assert got == expected
-    assert float(found.total[0]) == sum(expected.values())
-
-
-@given(st.lists(st.lists(st.integers(-1, 4), min_size=3, max_size=3), min_size=1, max_size=4))
-def test_distinct_items_find_every_step_again(items):
-    item = np.array(items)
-    own, turn = distinct_items(item)
-    assert (np.take_along_axis(own, turn, axis=1) == item).all()
-    assert [sorted(set(row) - {-1}) for row in items] == [[i for i in row if i >= 0] for row in own.tolist()]
-
-
-def test_neighbours_are_the_nearest_and_not_the_item_itself():
-    columns, metres = neighbours(item_tables(small.catalogue(), CPU).place.numpy())
-    assert [sorted(i for i in row if i >= 0) for row in columns.tolist()] == [[1], [0, 2], [1, 3], [2, 4], [3, 5], [4]]
-    assert metres.max() == pytest.approx(0.012 * 111_195 * math.cos(math.radians(40)), rel=1e-3)
-
-
-def test_rows_of_an_empty_matrix():
-    columns, values = rows_of(sparse.csr_matrix((2, 2)))
-    assert (columns.tolist(), values.tolist()) == ([[-1], [-1]], [[0.0], [0.0]])
+@given(st.integers(0, 10_000))
+def test_what_is_not_known_changes_nothing(seed):
+    known, users, _ = chance.world(seed)
+    random = np.random.default_rng(seed)
+    asked = [chance.query(n, int(random.integers(steps + 1)), users, random) for n, steps in enumerate(chance.LENGTHS)]
+    queries = small.queries(*asked)
+    clean, other = memory_of(known, users, queries), memory_of(known, poisoned(users, queries), queries)
+    assert torch.allclose(other.about, clean.about)
+    for q in range(len(asked)):
+        one, same = by_item(other, q), by_item(clean, q)
+        assert one.keys() == same.keys()
+        assert all(one[item] == pytest.approx(same[item], abs=1e-5) for item in same)

@@ -13,10 +13,10 @@ from scipy import sparse
 from chronotope.store.models import StoredModel, write_model
 from chronotope.train.blend import KINDS, CountBlend
 from chronotope.train.catalogue import catalogue_of
-from chronotope.train.inputs import item_tables
 from chronotope.train.refresh import NAMED, refreshed
 from chronotope.train.scorer import KIND, SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
+from chronotope.train.tables import item_tables
 from tests.rows import frame
 from tests.train import small
 from tests.train.test_catalogue import CUT, EMBEDDINGS, ITEMS, SESSIONS, item
@@ -89,12 +89,13 @@ def with_events(known, item_id, n):
     return dataclasses.replace(known, popularity=sparse.csr_matrix(counts))
 
 
-def test_known_items_keep_their_vectors_and_scores(stored):
+def test_known_items_keep_their_vectors_and_biases(stored):
+    """Their scores may move: they also count what everybody did up to tonight."""
     before, after = SpaceTimeScorer.of(stored), tonight(stored)
     for item_id in KEPT:
-        was, now = before.vectors[THEN.item_ids.index(item_id)], after.vectors[NOW.item_ids.index(item_id)]
-        assert now.tolist() == pytest.approx(was.tolist(), abs=1e-6)
-        assert scores(after)[item_id] == pytest.approx(scores(before)[item_id], abs=1e-5)
+        was, now = THEN.item_ids.index(item_id), NOW.item_ids.index(item_id)
+        assert after.vectors[now].tolist() == pytest.approx(before.vectors[was].tolist(), abs=1e-6)
+        assert after.model.popular[now].item() == before.model.popular[was].item()
 
 
 def test_the_model_keeps_its_name(stored):
@@ -107,8 +108,19 @@ def test_gone_items_are_gone_and_new_ones_have_finite_scores(stored):
     assert np.isfinite(list(found.values())).all()
 
 
+def test_nothing_else_is_of_the_size_of_the_catalogue(stored):
+    """What refreshing does not touch has one shape, whatever the items, regions, categories and actions."""
+    wider = dataclasses.replace(
+        small.catalogue(n_items=11, regions=("a", "b", "c"), n_texts=5), actions=["a", "b", "c", "d"]
+    )
+    one, other = (SpaceTimeScorer.of(model).model.state_dict() for model in (stored, refreshed(stored, wider)))
+    assert one.keys() == other.keys()
+    assert {name for name in one if one[name].shape != other[name].shape} == {"item.weight", "popular", *NAMED}
+
+
 def test_the_same_catalogue_changes_nothing(stored):
     again = refreshed(stored, THEN)
+    assert all((scores(SpaceTimeScorer.of(again))[i] == s).all() for i, s in scores(SpaceTimeScorer.of(stored)).items())
     assert all(torch.equal(tensor, stored.tensors[name]) for name, tensor in again.tensors.items())
 
 

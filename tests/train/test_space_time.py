@@ -1,4 +1,4 @@
-"""The scorer: additive, invariant to padding, order and batch, blind to the future, the same after saving."""
+"""The model: what its states and answers may read, and what its settings switch off."""
 
 from __future__ import annotations
 
@@ -8,169 +8,127 @@ import numpy as np
 import pytest
 import torch
 
-from chronotope.train.inputs import batch_of, item_tables
-from chronotope.train.layers import Waves
-from chronotope.train.scorer import PARTS, SpaceTimeScorer
-from chronotope.train.space_time import SpaceTime, decayed_means
-from tests.oracles import train as oracle
-from tests.train import small
+from chronotope.train.inputs import batch_of
+from chronotope.train.memory import FEATURES, memory
+from chronotope.train.space_time import Answer, SpaceTime, log_popularity
+from chronotope.train.tables import item_tables
+from tests.train import chance, small
 
 CPU = torch.device("cpu")
-ROWS = [small.history(f"u{n}", items) for n, items in enumerate([[0, 1, 2, 1], [5], [3, 3, 9, 4, 1, 0, 2], []])]
 
 
-@pytest.fixture(scope="module")
-def scorer(defaults):
-    return make(defaults.train, small.counted(small.catalogue(), ROWS[:2]))
-
-
-def make(train, known):
+def model_of(defaults, known, **changes):
     torch.manual_seed(0)
-    settings = train.model_copy(update={"dim": 8, "hidden": 6})
-    model = SpaceTime(known, item_tables(known, CPU), settings, (30.0, 3.0))
-    with torch.no_grad():  # weights far from their start, so that every part says something
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return SpaceTimeScorer("m", known, model)
+    settings = defaults.train.model_copy(update={"dim": 8, "hidden": 6, "trust_hidden": 8} | changes)
+    made = SpaceTime(known, item_tables(known, CPU), settings, (30.0, 3.0)).requires_grad_(False).eval()
+    for parameter in made.parameters():  # weights far from their start, so that every part says something
+        parameter.add_(0.3 * torch.randn_like(parameter))
+    return made
 
 
-def asked(user, known, **fields):
-    at_s = small.MONDAY_S + 3600.0 * known
-    return {"user": user, "known_steps": known, "at_s": at_s, "slot": known, "previous_known": known > 0} | fields
+def answered(model, known, users, queries):
+    """The states and the answer of a batch."""
+    tables = item_tables(known, CPU)
+    batch = batch_of(users, queries, tables, CPU)
+    vectors = model.vectors()
+    states = model.states(batch, vectors)
+    return states, model.answer(batch, states, vectors, memory(batch, tables))
 
 
-EVERY = [
-    asked(user, known, region=known % 3 - 1, previous_known=bool(known % 2))
-    for user, row in enumerate(ROWS)
-    for known in range(len(row["item_id"]) + 1)
-]
+def test_shapes_and_numbers(defaults):
+    known, users, queries = chance.world(0)
+    states, answer = answered(model_of(defaults, known), known, users, queries)
+    assert states.shape == (len(queries.user), 6 + 2 * 4)
+    assert answer.wanted.shape == (len(queries.user), 8)
+    assert not answer.divergence.any()
+    assert all(torch.isfinite(tensor).all() for tensor in (states, *vars(answer).values()))
 
 
-def scores(scorer, rows, *queries):
-    users, asked_ = small.users(rows, scorer.catalogue), small.queries(*queries)
-    return scorer.score(scorer.encode(users, asked_), users, asked_)
+def test_a_state_is_zero_where_nothing_is_known_or_some_is_hidden(defaults):
+    known, users, queries = chance.world(3)
+    states, _ = answered(model_of(defaults, known), known, users, queries)
+    hidden = queries.hidden_to > queries.hidden_from
+    nothing = queries.known_steps == 0
+    assert hidden.any()
+    assert not states[torch.from_numpy(hidden | nothing), :6].any()
+    assert states[torch.from_numpy(~(hidden | nothing)), :6].abs().amax(dim=1).min() > 0
 
 
-def test_shapes_and_numbers(scorer):
-    found = scores(scorer, ROWS, *EVERY)
-    assert (found.shape, found.dtype, bool(np.isfinite(found).all())) == ((len(EVERY), 6), np.float32, True)
+def test_without_a_sequence_memory_speaks_alone(defaults):
+    known, users, queries = chance.world(1)
+    _, answer = answered(model_of(defaults, known, sequence=False), known, users, queries)
+    assert not answer.wanted.any()
+    assert answer.said.abs().max() > 0
 
 
-def test_parts_add_up_to_the_score(scorer):
-    users, queries = small.users(ROWS, scorer.catalogue), small.queries(*EVERY)
-    states = scorer.encode(users, queries)
-    items = np.tile(np.arange(6), (len(EVERY), 1))
-    parts = scorer.parts(states, users, queries, items)
-    assert tuple(parts) == PARTS
-    assert sum(parts.values()) == pytest.approx(scorer.score(states, users, queries), abs=1e-4)
-    assert all(np.abs(values).max() > 1e-3 for values in parts.values())
+def test_without_memory_the_sequence_speaks_alone(defaults):
+    known, users, queries = chance.world(1)
+    _, answer = answered(model_of(defaults, known, memory=False), known, users, queries)
+    assert not answer.said.any()
+    assert answer.wanted.abs().max() > 0
 
 
-def test_parts_of_no_item_are_zero(scorer):
-    users, queries = small.users(ROWS, scorer.catalogue), small.queries(asked(0, 2))
-    parts = scorer.parts(scorer.encode(users, queries), users, queries, np.array([[1, -1]]))
-    assert all(values[0, 1] == 0.0 for values in parts.values())
+@pytest.mark.parametrize("encoder", ["lstm", "gru", "transformer"])
+def test_every_encoder_answers(defaults, encoder):
+    known, users, queries = chance.world(2)
+    states, answer = answered(model_of(defaults, known, encoder=encoder), known, users, queries)
+    assert torch.isfinite(answer.wanted).all()
+    assert states[:, :6].abs().max() > 0
 
 
-def test_batches_and_order_do_not_change_a_score(scorer):
-    together = scores(scorer, ROWS, *EVERY)
-    backwards = scores(scorer, ROWS[::-1], *[q | {"user": 3 - q["user"]} for q in EVERY[::-1]])[::-1]
-    alone = np.concatenate([scores(scorer, [ROWS[q["user"]]], q | {"user": 0}) for q in EVERY])
-    assert backwards == pytest.approx(together, abs=1e-5)
-    assert alone == pytest.approx(together, abs=1e-5)
+def test_a_gaussian_state_costs_its_divergence(defaults):
+    known, users, queries = chance.world(2)
+    model = model_of(defaults, known, kl_weight=0.1)
+    assert answered(model, known, users, queries)[1].divergence.min() > 0
+    once, again = (answered(model, known, users, queries)[1].wanted for _ in range(2))
+    assert torch.equal(once, again)
 
 
-def test_padding_does_not_change_a_score(scorer):
-    longer = [*ROWS, small.history("long", [0] * 40)]
-    assert scores(scorer, longer, *EVERY) == pytest.approx(scores(scorer, ROWS, *EVERY), abs=1e-5)
+def context_numbers(answer: Answer):
+    """The numbers of the context between region and memory: told, timed, gap, fresh, placed."""
+    return answer.context[:, -8:-3]
 
 
-def test_what_comes_after_the_known_steps_changes_nothing(scorer):
-    other = [
-        small.history(row["user_id"], [*[int(i[1:]) for i in row["item_id"]][:k], 4, 4, 0], region=["north"] * (k + 3))
-        for row, k in zip(ROWS, [2, 1, 3, 0], strict=True)
-    ]
-    known = [
-        small.history(r["user_id"], [int(i[1:]) for i in r["item_id"]][:k], region=["north"] * k)
-        for r, k in zip(other, [2, 1, 3, 0], strict=True)
-    ]
-    queries = [asked(user, k) for user, k in enumerate([2, 1, 3, 0])]
-    assert scores(scorer, other, *queries) == pytest.approx(scores(scorer, known, *queries), abs=1e-5)
+def test_a_hidden_step_before_hides_when_and_where_it_was(defaults):
+    known = small.catalogue()
+    rows = [small.history("u", [0, 1, 2], small.MONDAY_S + small.HOUR_S * np.arange(3))]
+    base = {"known_steps": 3, "slot": 9, "previous_known": False}
+    asked = [base | {"at_s": small.MONDAY_S + hours * small.HOUR_S} for hours in (3, 9)]
+    _, answer = answered(model_of(defaults, known), known, small.users(rows, known), small.queries(*asked))
+    assert context_numbers(answer).tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0]] * 2
+    told = small.queries(*[each | {"previous_known": True} for each in asked])
+    _, answer = answered(model_of(defaults, known), known, small.users(rows, known), told)
+    gaps = context_numbers(answer)[:, 2]
+    assert 0 < gaps[0] < gaps[1] < 1
 
 
-def test_users_without_history_differ_by_time_and_place_only(scorer):
-    nobody = small.history("nobody", [])
-    alone = scores(
-        scorer, [nobody], asked(0, 0, slot=5), asked(0, 0, slot=5), asked(0, 0, slot=100), asked(0, 0, region=1)
-    )
-    assert (alone[0] == alone[1]).all()
-    assert (alone[0] != alone[2]).any()
-    beside = scores(scorer, ROWS, asked(3, 0, slot=5))
-    assert beside[0] == pytest.approx(alone[0], abs=1e-5)
+def test_an_untold_time_is_told_apart_from_a_told_one(defaults):
+    known = small.catalogue()
+    users = small.users([small.history("u", [0, 1])], known)
+    asked = [{"known_steps": 2, "at_s": users.at_s[0, 1], "slot": slot, "previous_known": True} for slot in (1, -1)]
+    _, answer = answered(model_of(defaults, known), known, users, small.queries(*asked))
+    assert context_numbers(answer)[:, 1].tolist() == [1.0, 0.0]
+    assert (answer.wanted[0] - answer.wanted[1]).abs().max() > 1e-3
 
 
-def test_previous_known_without_a_step_is_nothing_known(scorer):
-    told, hidden = (scores(scorer, ROWS, asked(3, 0, previous_known=value)) for value in (True, False))
-    assert (told == hidden).all()
+def test_the_bias_starts_at_the_logarithm_of_the_events():
+    known = small.counted(small.catalogue(), [small.history("v", [1, 2, 1])])
+    popular = log_popularity(known).exp()
+    assert (popular / popular[0]).tolist() == pytest.approx([1.0, 3.0, 2.0, 1.0, 1.0, 1.0])
 
 
-def test_a_hidden_previous_step_hides_when_it_was(scorer):
-    """Only the ages of the steps may differ by when is asked; the gap since the last step is not told."""
-    users = small.users(ROWS, scorer.catalogue)
-    early, late = (small.queries(asked(0, 4, previous_known=False, at_s=small.MONDAY_S + s)) for s in (4e4, 9e4))
-    answers = []
-    for query in (early, late):
-        batch = scorer.batch(users, query)
-        answers.append(scorer.model.answer(batch, scorer.model.states(batch, scorer.vectors), scorer.vectors))
-    assert torch.equal(answers[0].wanted, answers[1].wanted)
-    assert torch.equal(answers[0].trust, answers[1].trust)
+def test_text_category_region_and_place_speak_for_an_item(defaults):
+    known = small.catalogue(n_texts=3)
+    model = model_of(defaults, known)
+    model.item.weight.zero_()
+    vectors = model.vectors()
+    assert torch.pdist(vectors).min() > 1e-3
+    alike = dataclasses.replace(known, lat=known.lat[[0] * 6], lon=known.lon[[0] * 6], region=known.region[[0] * 6])
+    twin = model_of(defaults, alike)
+    twin.item.weight.zero_()
+    assert torch.allclose(twin.vectors()[0], twin.vectors()[3], atol=1e-6)  # the same text and category
 
 
-def test_saving_and_loading_gives_equal_scores(scorer, defaults, tmp_path):
-    settings = defaults.train.model_copy(update={"dim": 8, "hidden": 6})
-    scorer.save(tmp_path / "m", {"settings": settings.model_dump()})
-    loaded = SpaceTimeScorer.load(tmp_path / "m")
-    assert loaded.model_id == "m"
-    assert (scores(loaded, ROWS, *EVERY) == scores(scorer, ROWS, *EVERY)).all()
-
-
-def test_a_catalogue_of_one_item_without_places_regions_or_texts(defaults):
-    known = small.catalogue(n_items=1, regions=("",), n_texts=1, places=False)
-    bare = dataclasses.replace(
-        known,
-        regions=[],
-        region=np.array([-1]),
-        embedding=np.zeros((1, 1), np.float32),
-        popularity=known.popularity[:2],
-    )
-    found = scores(make(defaults.train, bare), [small.history("u", [0, 0])], asked(0, 2), asked(0, 0))
-    assert np.isfinite(found).all()
-
-
-def test_means_agree_with_the_oracle(scorer):
-    random = np.random.default_rng(3)
-    at_s = small.MONDAY_S + np.cumsum(random.integers(0, 40, 6)) * 86_400.0
-    row = small.history("u", [0, 1, 2, 1, 5, 3], at_s)
-    users = small.users([row], scorer.catalogue)
-    queries = small.queries(*[asked(0, known, at_s=at_s[-1]) for known in range(7)])
-    batch = batch_of(users, queries, scorer.tables, CPU)
-    found = decayed_means(batch, torch.from_numpy(scorer.catalogue.embedding), (30.0, 3.0)).numpy()
-    vectors = scorer.catalogue.embedding[users.item[0]].tolist()
-    assert (found[0] == 0).all()
-    for known in range(1, 7):
-        expected = [oracle.decayed_mean(vectors[:known], at_s[:known], days) for days in (30.0, 3.0)]
-        assert found[known] == pytest.approx(np.concatenate(expected), abs=1e-5)
-
-
-def test_a_mean_does_not_fade_with_a_long_absence(scorer):
-    row = small.history("u", [0, 1], [small.MONDAY_S, small.MONDAY_S + 3000 * 86_400.0])
-    state = scorer.encode(small.users([row], scorer.catalogue), small.queries(asked(0, 2)))[0]
-    assert state[-4:] == pytest.approx(scorer.catalogue.embedding[1], abs=1e-6)
-
-
-def test_places_are_told_apart_and_unknown_ones_are_zero():
-    metres = torch.tensor([[0.0, 0.0, 0.0], [500.0, 0.0, 0.0], [float("nan")] * 3])
-    waves = Waves(metres)(metres)
-    assert waves.shape == (3, Waves.size)
-    assert float((waves[0] - waves[1]).abs().max()) > 0.5
-    assert float(waves[2].abs().max()) == 0.0
+def test_there_is_a_weight_for_every_feature(defaults):
+    model = model_of(defaults, small.catalogue())
+    assert model.recall.fit.in_features == model.trust.of_features.in_features == len(FEATURES)

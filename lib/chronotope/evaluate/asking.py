@@ -18,7 +18,7 @@ from chronotope.places import EARTH_RADIUS_M
 from chronotope.tables.runs import RANKS
 from chronotope.train.batches import flat, users_of
 from chronotope.train.known import known_before, midnight_s, taken
-from chronotope.train.scoring import Doubles, Ints, Queries, Scorer, Users
+from chronotope.train.scoring import MOST_QUERIES, Doubles, Ints, Queries, Scorer, Users
 
 ASKED_FIELDS = [f"asked_{name}" for name in ("at_s", "query_id", "item_id", "slot", "lat", "lon", "language")]
 RANKED_FIELDS = [name for name in RANKS.names if name != "night"]
@@ -62,7 +62,7 @@ def rank_users(frame: pd.DataFrame, scorers: Sequence[Scorer], asking: Asking) -
     for scorer in scorers:
         users = users_of(frame, scorer.catalogue)
         truths = scorer.catalogue.item_index.get_indexer(pd.Index(asked["item_id"])).astype(np.int64)
-        size = max(1, SCORES_AT_ONCE // len(scorer.catalogue.item_ids))
+        size = max(1, min(MOST_QUERIES, SCORES_AT_ONCE // len(scorer.catalogue.item_ids)))
         for protocol in PROTOCOLS:
             queries = queries_of(users, asked, protocol, asking.time_zone)
             rows = asked.assign(

@@ -20,10 +20,10 @@ from chronotope.config import Settings
 from chronotope.infer.contexts import contexts
 from chronotope.infer.states import at_the_end
 from chronotope.infer.workers import on_worker, to_workers
-from chronotope.slots import middle_slots
+from chronotope.slots import middle_slots, next_s
 from chronotope.tables.states import FORECASTS
 from chronotope.train.batches import by_length, users_of
-from chronotope.train.scoring import Catalogue, Doubles, Floats, Queries, Scorer, Users
+from chronotope.train.scoring import MOST_QUERIES, Catalogue, Doubles, Floats, Queries, Scorer, Users
 
 MAX_TOPICS = 20  # named per context: Foursquare's 250 categories would be 6.5 million rows, nearly all of them near 0
 OTHER = "other"  # the topic that holds the rest
@@ -43,7 +43,7 @@ class Forecaster:
 
     topics: Sequence[str]  # N, the topic of each item
     slots: dict[str, int]  # daypart to the slot that stands for it
-    at_s: float  # epoch seconds: the moment of the forecast
+    at_s: dict[str, float]  # daypart to the moment (epoch seconds) when that slot comes next
     batch_users: int
 
 
@@ -60,7 +60,8 @@ def forecasts(
 
     `P(topic | user, daypart, region)` is the softmax of the model's scores, summed over the items of the topic. A
     context names its `MAX_TOPICS` likeliest topics (ties by name) and puts the rest under `other`, so that it adds up
-    to 1; a topic that is itself called `other` is part of the rest. The daypart's middle slot stands for it.
+    to 1; a topic that is itself called `other` is part of the rest. The daypart's middle slot stands for it, where it
+    comes next after the end of the night.
 
     Args:
         histories: rows of `chronotope.train.histories.histories`.
@@ -68,7 +69,7 @@ def forecasts(
         topics: of the model's items, from `chronotope.infer.topics.topics_of`.
         load_scorer: loads the model, once per Python worker; it is pickled, and must not hold the model itself.
         settings: sections night, interest, infer, recommend.
-        night_end: the moment of the forecast, with a time zone.
+        night_end: the moment that the forecast is made at, with a time zone.
         night: the partition.
 
     """
@@ -81,7 +82,8 @@ def forecasts(
     )
     users = users.drop("contexts")
     slots = middle_slots(settings.night.dayparts)
-    forecaster = Forecaster(list(topics), slots, night_end.timestamp(), settings.infer.batch_users)
+    at_s = {name: next_s(slot, night_end, settings.night.time_zone) for name, slot in slots.items()}
+    forecaster = Forecaster(list(topics), slots, at_s, settings.infer.batch_users)
     rows = users.mapInPandas(functools.partial(forecasts_of, to_workers(load_scorer), forecaster), SCHEMA)
     return FORECASTS.conform(rows.withColumn("night", F.lit(night)))
 
@@ -90,7 +92,7 @@ def forecasts_of(load: bytes, forecaster: Forecaster, frames: Iterator[pd.DataFr
     """The forecasts of all rows of the frames, users of similar length side by side; for `mapInPandas`."""
     scorer = on_worker(load)
     names, members = topic_matrix(forecaster.topics)
-    step = max(1, MAX_SCORES // len(scorer.catalogue.item_ids))
+    step = max(1, min(MOST_QUERIES, MAX_SCORES // len(scorer.catalogue.item_ids)))
     for frame in by_length(frames, forecaster.batch_users):
         users = users_of(frame, scorer.catalogue)
         states = scorer.encode(users, at_the_end(users))
@@ -112,7 +114,7 @@ def queries_of(asked: pd.DataFrame, users: Users, catalogue: Catalogue, forecast
     return Queries(
         user=user,
         known_steps=users.length[user],
-        at_s=np.full(len(user), forecaster.at_s),
+        at_s=asked["asked_daypart"].map(forecaster.at_s).to_numpy().astype(np.float64),
         slot=asked["asked_daypart"].map(forecaster.slots).to_numpy().astype(np.int64),
         region=catalogue.region_index.get_indexer(regions).astype(np.int64),
         previous_known=np.zeros(len(user), dtype=bool),

@@ -5,6 +5,7 @@ Letters: B users, Q lists, K items per list, R rows, N items, D size of a state.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,10 +20,10 @@ from chronotope.recommend.columns import as_maps, lengths, members, no_history
 from chronotope.recommend.popular import Popularity
 from chronotope.recommend.ranking import Lists, ranked
 from chronotope.recommend.reasons import reasons
-from chronotope.slots import middle_slots
+from chronotope.slots import middle_slots, next_s
 from chronotope.train.batches import users_of
 from chronotope.train.histories import STEP_FIELDS
-from chronotope.train.scoring import Bools, Floats, Ints, Queries, Scorer, Users
+from chronotope.train.scoring import MOST_QUERIES, Bools, Floats, Ints, Queries, Scorer, Users
 
 ANYBODY = "*"  # the user_id of the lists for users without history
 # Scores of one step, lists x items, on average: 4 million are 16 MiB in fp32, and the model may need as much again.
@@ -40,13 +41,14 @@ class Asked:
 
 
 class ListMaker:
-    """Makes the lists of users with one model, for the moment `at_s` (epoch seconds)."""
+    """Makes the lists of users with one model; each is for when its daypart comes next after the end of the night."""
 
-    def __init__(self, scorer: Scorer, settings: Settings, at_s: float):
+    def __init__(self, scorer: Scorer, settings: Settings, night_end: dt.datetime):
         self.scorer = scorer
         self.settings = settings
-        self.at_s = at_s
+        self.end_s = night_end.timestamp()
         self.slots = middle_slots(settings.night.dayparts)
+        self.at_s = {name: next_s(slot, night_end, settings.night.time_zone) for name, slot in self.slots.items()}
         catalogue, recommend = scorer.catalogue, settings.recommend
         self.candidates = Candidates(catalogue, max(recommend.k, recommend.candidates), recommend.near_m)
         self.item_ids = pa.array(catalogue.item_ids, pa.string())
@@ -58,8 +60,9 @@ class ListMaker:
         At most `infer.batch_users` at a time, those of one region together, for they share what the region costs;
         then those of similar length, for padding costs as much as steps.
         """
-        scores = len(batch.column("dayparts").flatten()) * len(self.item_ids)
-        size = max(1, min(self.settings.infer.batch_users, MAX_SCORES * batch.num_rows // max(scores, 1)))
+        n_lists = max(1, len(batch.column("dayparts").flatten()))
+        at_once = min(MOST_QUERIES, MAX_SCORES // max(1, len(self.item_ids)))
+        size = max(1, min(self.settings.infer.batch_users, at_once * batch.num_rows // n_lists))
         likeliest = pc.list_element(batch.column("regions"), 0).dictionary_encode().indices
         order = np.lexsort((lengths(batch.column("item_id")), likeliest))
         for start in range(0, batch.num_rows, size):
@@ -103,11 +106,12 @@ class ListMaker:
         """
         user: Ints = np.repeat(np.arange(len(dayparts)), lengths(dayparts))
         whens, wheres = dayparts.flatten(), regions.flatten()
+        names = whens.to_pylist()
         queries = Queries(
             user=user,
             known_steps=known_steps[user],
-            at_s=np.full(user.size, self.at_s),
-            slot=np.array([self.slots[name] for name in whens.to_pylist()], dtype=np.int64),
+            at_s=np.array([self.at_s[name] for name in names], dtype=np.float64),
+            slot=np.array([self.slots[name] for name in names], dtype=np.int64),
             region=self.scorer.catalogue.region_index.get_indexer(wheres.to_pandas()).astype(np.int64),
             previous_known=np.zeros(user.size, dtype=bool),
         )
@@ -124,7 +128,7 @@ class ListMaker:
         if n and sizes.all() and (sizes == sizes[0]).all():
             return np.asarray(given.reshape(n, -1), dtype=np.float32)
         queries = Queries(
-            user=np.arange(n), known_steps=users.length, at_s=np.full(n, self.at_s), slot=np.zeros(n, np.int64),
+            user=np.arange(n), known_steps=users.length, at_s=np.full(n, self.end_s), slot=np.zeros(n, np.int64),
             region=np.full(n, -1), previous_known=np.zeros(n, bool),
         )  # fmt: skip
         states = self.scorer.encode(users, queries)

@@ -16,6 +16,7 @@ CLAUSES = {
     "habit": "you come back to it often",
     "recent": "you chose it lately",
     "this_time": "you like it {when}",
+    "taste": "{kind} is the kind of thing that you choose at such times",
     "next": "it often follows what you chose last",
     "near": "it is close to where you usually are",
     "popular": "it is popular {where}{when}",

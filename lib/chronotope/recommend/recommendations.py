@@ -48,7 +48,7 @@ def recommendations(
         load_scorer: loads the model, once per Python worker; it is pickled, and must not hold the model itself.
         model_id: what the loaded model must be.
         settings: all of the settings.
-        night_end: the moment the lists are for, with a time zone.
+        night_end: each list is for when its daypart comes next after this moment, which has a time zone.
         night: the partition.
 
     Raises:
@@ -57,7 +57,7 @@ def recommendations(
     of_model = None if user_states is None else user_states.where(F.col("model") == model_id)
     asked = users_asked(histories, forecasts, of_model, hidden_items, settings.night, settings.recommend.max_contexts)
     to_bytes: Callable[[object], bytes] = cloudpickle.dumps  # plain pickle knows no lambdas and no local functions
-    make = to_bytes(functools.partial(list_maker, load_scorer, model_id, settings, night_end.timestamp()))
+    make = to_bytes(functools.partial(list_maker, load_scorer, model_id, settings, night_end))
     declared = TABLES["recommendations"]
     schema = StructType([field for field in declared.schema() if field.name not in ("model", "night")])
     users = asked.mapInArrow(functools.partial(users_rows, make), schema)
@@ -66,7 +66,9 @@ def recommendations(
     return declared.conform(lists)
 
 
-def list_maker(load_scorer: Callable[[], Scorer], model_id: str, settings: Settings, at_s: float) -> ListMaker:
+def list_maker(
+    load_scorer: Callable[[], Scorer], model_id: str, settings: Settings, night_end: dt.datetime
+) -> ListMaker:
     """A list maker with the loaded model.
 
     Raises:
@@ -75,7 +77,7 @@ def list_maker(load_scorer: Callable[[], Scorer], model_id: str, settings: Setti
     scorer = load_scorer()
     if scorer.model_id != model_id:
         raise ModelError(f"the loaded model is {scorer.model_id}, not {model_id}: give recommend the model of infer")
-    return ListMaker(scorer, settings, at_s)
+    return ListMaker(scorer, settings, night_end)
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ ranks better than a weighted sum of the shares themselves (a mixture, Jelinek an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -121,8 +121,9 @@ class Counter:
 
     def evidence(self, users: Users, queries: Queries) -> Evidence:
         """All features of the queries; nothing from a step that a query may not know is read."""
-        daypart = self.catalogue.daypart_of_slot[queries.slot]
-        rows, context = np.unique((1 + queries.region) * len(self.catalogue.dayparts) + daypart, return_inverse=True)
+        queries = replace(queries, slot=asked_slots(users, queries))
+        row = (1 + queries.region) * len(self.catalogue.dayparts) + self.catalogue.daypart_of_slot[queries.slot]
+        rows, context = np.unique(np.where(queries.slot < 0, -1, row), return_inverse=True)
         previous = previous_items(users, queries)
         entries = (
             own_steps(users, queries, self.catalogue, previous),
@@ -145,9 +146,13 @@ class Counter:
         return popular(self.share)
 
     def popular_here(self, rows: Ints) -> Floats:
-        """`popular_here` at rows of `Catalogue.popularity`, [C, N]: region backs off to daypart, daypart to overall."""
-        here = self.backed_off(rows % len(self.catalogue.dayparts), self.share)
-        named = rows >= len(self.catalogue.dayparts)
+        """`popular_here` at rows of `Catalogue.popularity`, [C, N]: region backs off to daypart, daypart to overall.
+
+        The row -1, of queries without a time, is what is popular overall.
+        """
+        here = np.tile(self.share, (len(rows), 1))
+        timed, named = rows >= 0, rows >= len(self.catalogue.dayparts)
+        here[timed] = self.backed_off(rows[timed] % len(self.catalogue.dayparts), self.share)
         here[named] = self.backed_off(rows[named], here[named])
         return popular(here)
 
@@ -207,13 +212,14 @@ def kernels(
     at = (queries.user[query], step)
     age_days = np.maximum(queries.at_s[query] - users.at_s[at], 0) / 86400
     slot, asked = users.slot[at], queries.slot[query]
-    same_hour = hour_kernel(slot, asked)
+    same_hour, timed = hour_kernel(slot, asked), (slot >= 0) & (asked >= 0)
+    daypart = catalogue.daypart_of_slot
     before = np.where(step > 0, users.item[at[0], step - 1], -1)
     after_same = ((before >= 0) & (before == previous[query])).astype(np.float64)
     return {
         "frequency": np.ones(len(query)),
         **{name: np.exp2(-age_days / days) for name, days in RECENT_DAYS.items()},
-        "same_daypart": (catalogue.daypart_of_slot[slot] == catalogue.daypart_of_slot[asked]).astype(np.float64),
+        "same_daypart": (timed & (daypart[slot] == daypart[asked])).astype(np.float64),
         "same_hour": same_hour,
         "own_next": after_same,
         "own_next_hour": after_same * same_hour,
@@ -223,14 +229,16 @@ def kernels(
 def hour_kernel(slot: Ints, asked: Ints) -> Doubles:
     """Likeness of two slots: a bell over the hours of the day between them, less on the other type of day.
 
-    >>> hour_kernel(np.array([8, 32, 128]), np.array([8, 8, 8])).tolist()
-    [1.0, 1.0, 0.3]
+    A slot of -1, of a step or a query without a clock, is like none.
+
+    >>> hour_kernel(np.array([8, 32, 128, -1]), np.array([8, 8, 8, 8])).tolist()
+    [1.0, 1.0, 0.3, 0.0]
     """
     apart = np.abs(slot % 24 - asked % 24)
     hours = np.minimum(apart, 24 - apart)
     same_type = (slot >= 120) == (asked >= 120)
     likeness: Doubles = np.exp(-0.5 * (hours / HOUR_WIDTH) ** 2) * np.where(same_type, 1.0, OTHER_DAY_TYPE)
-    return likeness
+    return np.where((slot < 0) | (asked < 0), 0.0, likeness)
 
 
 def known_pairs(users: Users, queries: Queries) -> tuple[Ints, Ints]:
@@ -246,6 +254,14 @@ def previous_items(users: Users, queries: Queries) -> Ints:
     previous = np.full(len(queries.user), -1, dtype=np.int64)
     previous[known] = users.item[queries.user[known], queries.known_steps[known] - 1]
     return previous
+
+
+def asked_slots(users: Users, queries: Queries) -> Ints:
+    """The slots asked about, [Q]: where the time is not told, that of the last known step; -1 where that has none."""
+    slot = queries.slot.copy()
+    untold = np.flatnonzero((slot < 0) & (queries.known_steps > 0))
+    slot[untold] = users.slot[queries.user[untold], queries.known_steps[untold] - 1]
+    return slot
 
 
 def logarithm(x: Doubles | Floats) -> Floats:

@@ -6,19 +6,22 @@ Letters: B windows, L steps of a window, R users of the batch, Q queries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from chronotope.train.batches import users_of
+from chronotope.train.kernels import FOLLOWS_S
+from chronotope.train.known import known_before
 from chronotope.train.scoring import Catalogue, Ints, Queries, Users
 
 READ_USERS = 512  # users in memory at a time; windows are shuffled and sorted by length among them
 REGION_GIVEN = 0.5  # share of the queries that are told the target's region: lists are made with and without
+LATELY_S = 40 * 86_400.0  # a query that does not know the days before its session misses up to so many
 MORNING_S = 86_400.0  # a query without previous step knows the history up to some moment in the day before
 
 
@@ -31,10 +34,14 @@ FILLERS = {
 
 @dataclass(frozen=True)
 class Period:
-    """Which steps are targets: those from `start_s` to before `end_s` (epoch seconds); later steps do not exist."""
+    """Which steps are targets: those from `start_s` to before `end_s` (epoch seconds); later steps do not exist.
+
+    Of these each user's last step may be the only target, or not exist either: it then is what validates.
+    """
 
     start_s: float
     end_s: float
+    steps: Literal["all", "last", "but_last"] = "all"
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,10 @@ class Examples:
     """Windows with their queries, and the whole histories that the windows are from."""
 
     users: Users  # B
-    queries: Queries  # Q
+    queries: Queries  # Q, of the windows
     truth: Ints  # [Q] items
     whole: Users  # R
-    row: Ints  # [B] row of each window in `whole`
+    of_whole: Queries  # Q, the same queries of the whole histories
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,10 @@ class Sampling:
     """How windows are cut and what is hidden from the queries."""
 
     window_steps: int
-    batch_windows: int
-    hide_previous: float
+    batch_queries: int  # about as many are asked together
+    hide_previous: float  # share of the queries that do not know the step just before
+    hide_time: float = 0.0  # share of the others that do not know their own time
+    hide_lately: float = 0.0  # share of the others that do not know the days before their session
 
 
 def examples(
@@ -83,15 +92,19 @@ def examples(
     random = np.random.default_rng(seed)
     for frame in frames(files, random):
         whole = before(users_of(frame, catalogue), period.end_s)
+        if period.steps == "but_last":
+            whole = shortened(whole, np.maximum(whole.length - 1, 0))
         windows = cut(whole, period, sampling.window_steps)
         size = windows.end - windows.first
         # Windows of about one length side by side; the noise lets different ones meet in every epoch.
         order = np.argsort(size + random.uniform(0, sampling.window_steps / 8, len(size)), kind="stable")
-        starts = np.arange(0, len(order), sampling.batch_windows)
-        for start in random.permutation(starts):
-            chosen = order[start : start + sampling.batch_windows]
+        n_queries = np.cumsum((windows.end - windows.target)[order])
+        ends = np.flatnonzero(np.diff(n_queries // sampling.batch_queries, append=np.inf)) + 1
+        batches = np.split(order, ends[:-1])
+        for index in random.permutation(len(batches)):
+            chosen = batches[index]
             batch = Windows(*(getattr(windows, name)[chosen] for name in ("row", "first", "target", "end")))
-            yield asked(whole, batch, sampling.hide_previous, random)
+            yield asked(whole, batch, sampling, random)
 
 
 def frames(files: Sequence[Path], random: np.random.Generator) -> Iterator[pd.DataFrame]:
@@ -105,7 +118,11 @@ def frames(files: Sequence[Path], random: np.random.Generator) -> Iterator[pd.Da
 def before(users: Users, end_s: float) -> Users:
     """The same users without what happened from `end_s` on."""
     real = np.arange(users.at_s.shape[1]) < users.length[:, None]
-    length = (real & (users.at_s < end_s)).sum(axis=1)
+    return shortened(users, (real & (users.at_s < end_s)).sum(axis=1))
+
+
+def shortened(users: Users, length: Ints) -> Users:
+    """The same users with their first `length` [B] steps only."""
     return replaced(users, np.arange(len(length)), np.zeros_like(length), length)
 
 
@@ -142,40 +159,66 @@ def cut(users: Users, period: Period, steps: int) -> Windows:
     last_s = users.at_s[row, np.maximum(end - 1, 0)] if len(row) and users.at_s.shape[1] else np.zeros(len(row))
     early = np.array([np.searchsorted(users.at_s[r, :n], period.start_s) for r, n in zip(row, end, strict=True)])
     target = np.maximum(target, early.astype(np.int64)) if len(row) else target
+    if period.steps == "last":
+        target = np.maximum(target, users.length[row] - 1)
     keep = (target < end) & (last_s >= period.start_s)
     return Windows(row[keep], first[keep], target[keep], end[keep])
 
 
-def asked(whole: Users, windows: Windows, hide_previous: float, random: np.random.Generator) -> Examples:
+def asked(whole: Users, windows: Windows, sampling: Sampling, random: np.random.Generator) -> Examples:
     """One query for every target of the windows whose item the catalogue knows.
 
     A share `hide_previous` of them is asked as a list made before the day is: the known history ends at a random
-    moment of the day before the target, and whether a step came in between is not told. The target's region is told
-    to a share `REGION_GIVEN`.
+    moment of the day before the target, and whether a step came in between is not told. Of the others, a share
+    `hide_time`, and all that have no clock, do not know their own time but only that of the step before, and a share
+    `hide_lately` knows its session, and what happened up to `LATELY_S` before it, but not what lies between: as lists
+    that are some weeks old when the session begins. The target's region is told to a share `REGION_GIVEN`.
     """
-    users = replaced(whole, windows.row, windows.first, windows.end)
-    targets = np.arange(users.item.shape[1]) >= (windows.target - windows.first)[:, None]
+    first = windows.first
+    users = replaced(whole, windows.row, first, windows.end)
+    targets = np.arange(users.item.shape[1]) >= (windows.target - first)[:, None]
     user, step = np.nonzero(targets & (users.item >= 0))
-    at_s = users.at_s[user, step]
-    hidden = random.random(len(user)) < hide_previous
-    night_s = at_s - random.uniform(0, MORNING_S, len(user))
-    real = np.arange(users.item.shape[1]) < users.length[:, None]
-    by_night = ((users.at_s[user] < night_s[:, None]) & real[user]).sum(axis=1)
-    told = random.random(len(user)) < REGION_GIVEN
+    row, n = windows.row[user], len(user)
+    step = step + first[user]  # from here on of the whole histories
+    at_s, slot = whole.at_s[row, step], whole.slot[row, step]
+    hidden = random.random(n) < sampling.hide_previous
+    by_night = known_before(whole, row, at_s - random.uniform(0, MORNING_S, n))
+    told = ~hidden & (step > 0)
+    untimed = told & ((random.random(n) < sampling.hide_time) | (slot < 0))
+    start = session_starts(whole)[row, step]
+    stale_s = whole.at_s[row, start] - random.uniform(0, LATELY_S, n)
+    stale = told & (start < step) & (random.random(n) < sampling.hide_lately)
+    known = np.where(hidden, np.minimum(by_night, step), step)
     queries = Queries(
-        user=user,
-        known_steps=np.where(hidden, np.minimum(by_night, step), step),
-        at_s=at_s,
-        slot=users.slot[user, step],
-        region=np.where(told, users.region[user, step], -1),
-        previous_known=~hidden & (step > 0),
+        user=row,
+        known_steps=known,
+        at_s=np.where(untimed, whole.at_s[row, np.maximum(step - 1, 0)], at_s),
+        slot=np.where(untimed, -1, slot),
+        region=np.where(random.random(n) < REGION_GIVEN, whole.region[row, step], -1),
+        previous_known=told,
+        hidden_from=np.where(stale, np.minimum(known_before(whole, row, stale_s), start), 0),
+        hidden_to=np.where(stale, start, 0),
     )
-    return Examples(users, queries, users.item[user, step], whole, windows.row)
+    return Examples(users, of_windows(queries, user, first[user]), whole.item[row, step], *trimmed(whole, queries))
 
 
-def before_in_session(whole: Users, gap_s: float) -> Ints:
-    """The item before each step [R, L]; -2 where a longer gap than `gap_s`, or nothing, lies before it."""
-    previous = np.full_like(whole.item, -2)
-    previous[:, 1:] = whole.item[:, :-1]
-    together = np.nan_to_num(whole.gap_s, nan=np.inf) <= gap_s
-    return np.where(together & (whole.item >= 0), previous, -2)
+def of_windows(queries: Queries, window: Ints, first: Ints) -> Queries:
+    """Queries of whole histories as queries of windows [Q] that begin at the steps `first` [Q]."""
+    counted_in_steps = ("known_steps", "hidden_from", "hidden_to")
+    moved = {name: np.maximum(getattr(queries, name) - first, 0) for name in counted_in_steps}
+    return replace(queries, user=window, **moved)
+
+
+def trimmed(whole: Users, queries: Queries) -> tuple[Users, Queries]:
+    """The users that are asked about, without steps that none of the queries knows."""
+    rows, user = np.unique(queries.user, return_inverse=True)
+    end = np.zeros(len(rows), np.int64)
+    np.maximum.at(end, user, queries.known_steps)
+    return replaced(whole, rows, np.zeros_like(end), end), replace(queries, user=user)
+
+
+def session_starts(whole: Users) -> Ints:
+    """The step that began each step's session [R, L]: the last one that came more than a day after the one before."""
+    starts = ~(np.nan_to_num(whole.gap_s, nan=np.inf) <= FOLLOWS_S)
+    steps: Ints = np.maximum.accumulate(np.where(starts, np.arange(starts.shape[1]), 0), axis=1)
+    return steps

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,10 +18,11 @@ from chronotope.errors import DataError
 from chronotope.store.models import read_tensors, staged, write_bytes, write_tensors
 from chronotope.train.curve import loss_curve
 from chronotope.train.examples import Period
-from chronotope.train.inputs import item_tables
+from chronotope.train.past import eras
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.scoring import Catalogue
 from chronotope.train.space_time import SpaceTime
+from chronotope.train.tables import item_tables
 from chronotope.train.trainer import Course, Trainer
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ def fit(
     folder: Path,
     seed: int,
     device: str = "cpu",
+    validation: Literal["tail", "last_step"] = "tail",
 ) -> SpaceTimeScorer:
     """Train a space-time model and leave it in `folder`, whose name becomes the model's id.
 
@@ -65,16 +68,21 @@ def fit(
         folder: where the model goes.
         seed: of initial weights, order, dropout, and what is hidden from the queries.
         device: name of a torch device.
+        validation: what decides when to stop: the tail, or each user's last step before the cut, whenever that was.
 
     Raises:
         DataError: when there is no step to learn from.
 
     """
-    course = Course(files, catalogue, settings, Period(-math.inf, cut_s - tail_s), Period(cut_s - tail_s, cut_s))
+    periods = [Period(-math.inf, cut_s - tail_s), Period(cut_s - tail_s, cut_s)]
+    if validation == "last_step":
+        periods = [Period(-math.inf, cut_s, "but_last"), Period(-math.inf, cut_s, "last")]
+    course = Course(files, catalogue, settings, *periods)
     half_lives = (settings.interest.half_life_long_days, settings.interest.half_life_short_days)
     with staged(folder) as beside, torch.random.fork_rng():
         torch.manual_seed(seed)
-        tables = item_tables(catalogue, torch.device(device))
+        known = eras(files, catalogue, cut_s - tail_s, settings.sessions.gap_s)
+        tables = item_tables(catalogue, torch.device(device), known)
         model = SpaceTime(catalogue, tables, settings.train, half_lives).to(device)
         epochs = keep_best(Trainer(course, model, tables, seed), settings, beside / CHECKPOINT)
         model.load_state_dict(read_tensors(beside / CHECKPOINT))
@@ -105,7 +113,7 @@ def keep_best(trainer: Trainer, settings: Settings, checkpoint: Path) -> list[Ep
             )
         done.append(epoch)
         if best_of(done) is epoch:
-            write_tensors(checkpoint, trainer.model.state_dict())
+            write_tensors(checkpoint, trainer.kept.state_dict())
         elif epoch.number - best_of(done).number >= settings.train.patience:
             break
     return done
@@ -114,6 +122,7 @@ def keep_best(trainer: Trainer, settings: Settings, checkpoint: Path) -> list[Ep
 def run_epochs(trainer: Trainer, settings: Settings) -> Iterator[Epoch]:
     """One epoch after the other, as long as `train.epochs` and `train.max_minutes` allow another to start."""
     started = time.monotonic()
+    trainer.measure()
     for number in range(1, settings.train.epochs + 1):
         begun = time.monotonic()
         if number > 1 and begun - started > 60 * settings.train.max_minutes:

@@ -1,7 +1,7 @@
-"""A batch of users and queries as tensors, and the item tables that the model looks things up in.
+"""A batch of users and queries as tensors.
 
 Letters: B users, L steps of the longest user, U distinct items of the user with most (and one place for padding),
-Q queries, N items, S successors kept per item, M neighbours kept per item.
+Q queries, N items.
 """
 
 from __future__ import annotations
@@ -10,30 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy import sparse
-from scipy.spatial import cKDTree
 from torch import Tensor
 
-from chronotope.places import EARTH_RADIUS_M
-from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
+from chronotope.train.scoring import Ints, Queries, Users
+from chronotope.train.tables import ItemTables, metres_of
 
-MAX_NEIGHBOURS = 48  # the nearest items kept per item: a block of shops; what is farther is told by regions and places
-NEIGHBOUR_M = 2000.0  # an item farther than this is no neighbour, however empty the land
+HOUR_S = 3600.0
 UNKNOWN_PLACE = float("nan")
-
-
-@dataclass(frozen=True)
-class ItemTables:
-    """What the memory features look up, by item."""
-
-    place: Tensor  # [N, 3] metres from the centre of the Earth, NaN where unknown
-    successor: Tensor  # [N, S] items that followed, -1 for none
-    followed: Tensor  # [N, S] how often
-    leaves: Tensor  # [N] how often anything followed
-    neighbour: Tensor  # [N, M] nearest items, -1 for none
-    distance_m: Tensor  # [N, M]
 
 
 @dataclass(frozen=True)
@@ -52,8 +36,12 @@ class Batch:
     turn: Tensor  # [B, L] which of `own` the step's item is
     user: Tensor  # [Q]
     known: Tensor  # [Q] steps
+    hidden_from: Tensor  # [Q] of the known steps, those from here ...
+    hidden_to: Tensor  # [Q] ... to before here are not known
     asked_s: Tensor  # [Q] float64
-    asked_slot: Tensor  # [Q]
+    slot_known: Tensor  # [Q] bool, whether the time asked about is told
+    asked_slot: Tensor  # [Q] where it is not told, the slot of the last known step; -1 where that has none
+    asked_daypart: Tensor  # [Q] index of the daypart of the asked slot, -1 without a slot
     asked_region: Tensor  # [Q]
     previous_known: Tensor  # [Q] bool, False for users without a known step
 
@@ -61,6 +49,31 @@ class Batch:
     def previous(self) -> Tensor:
         """The item of the step just before [Q]; -1 where it is not known."""
         return torch.where(self.previous_known, self.at_last(self.item), -1)
+
+    @property
+    def clock_h(self) -> Tensor:
+        """Hours since Monday 00:00 local time of each step [B, L], NaN without a clock.
+
+        Minutes are those of UTC: offsets that are no whole hours move all steps of a user alike.
+        """
+        return clock_h(self.slot, self.at_s)
+
+    @property
+    def asked_clock_h(self) -> Tensor:
+        """The same of the moments asked about, [Q]."""
+        return clock_h(self.asked_slot, self.asked_s)
+
+    def knows(self, rows: Tensor, n_steps: int) -> Tensor:
+        """Which of their users' first `n_steps` steps the chosen queries know: [Q, n_steps] bool."""
+        steps = torch.arange(n_steps, device=rows.device)
+        hidden = (steps >= self.hidden_from[rows, None]) & (steps < self.hidden_to[rows, None])
+        return (steps < self.known[rows, None]) & ~hidden
+
+    def steps_ago(self, rows: Tensor, n_steps: int) -> Tensor:
+        """How many steps that the chosen queries know came after each of the first `n_steps`: [Q, n_steps]."""
+        steps = torch.arange(n_steps, device=rows.device)
+        hidden = self.hidden_to[rows, None] - self.hidden_from[rows, None]
+        return (self.known[rows, None] - 1 - steps - hidden * (steps < self.hidden_from[rows, None])).clamp(min=0)
 
     def at_last(self, steps: Tensor) -> Tensor:
         """The entry of each query's last known step, of [B, L, ...]; the first one where no step is known."""
@@ -75,6 +88,9 @@ def batch_of(users: Users, queries: Queries, tables: ItemTables, device: torch.d
     own, turn = distinct_items(users.item)
     place = torch.from_numpy(metres_of(users.lat, users.lon))
     known = np.minimum(queries.known_steps, users.length[queries.user])
+    last_slot = np.where(known > 0, users.slot[queries.user, np.maximum(known - 1, 0)], -1)
+    slot = np.where(queries.slot >= 0, queries.slot, last_slot)
+    nothing = np.zeros_like(known)
     at_item = tables.place.cpu()[item.clamp(min=0)].masked_fill((item < 0)[..., None], UNKNOWN_PLACE)
     tensors = {
         "item": item,
@@ -84,7 +100,11 @@ def batch_of(users: Users, queries: Queries, tables: ItemTables, device: torch.d
         "known": torch.from_numpy(known),
         "previous_known": torch.from_numpy(queries.previous_known & (known > 0)),
         "asked_s": torch.from_numpy(queries.at_s),
-        "asked_slot": torch.from_numpy(queries.slot),
+        "hidden_from": torch.from_numpy(nothing if queries.hidden_from is None else queries.hidden_from),
+        "hidden_to": torch.from_numpy(nothing if queries.hidden_to is None else queries.hidden_to),
+        "slot_known": torch.from_numpy(queries.slot >= 0),
+        "asked_slot": torch.from_numpy(slot),
+        "asked_daypart": torch.where(torch.from_numpy(slot) >= 0, tables.daypart.cpu()[slot], -1),
         "asked_region": torch.from_numpy(queries.region),
         "user": torch.from_numpy(queries.user),
         "gap_s": torch.from_numpy(users.gap_s).float(),
@@ -92,6 +112,12 @@ def batch_of(users: Users, queries: Queries, tables: ItemTables, device: torch.d
     }
     same = {name: torch.from_numpy(getattr(users, name)) for name in ("action", "at_s", "slot", "region")}
     return Batch(**{name: tensor.to(device) for name, tensor in (tensors | same).items()})
+
+
+def clock_h(slot: Tensor, at_s: Tensor) -> Tensor:
+    """Slots [...] with the minutes of their moments, in hours; NaN where the slot is -1."""
+    hours = slot + (at_s % HOUR_S) / HOUR_S
+    return hours.float().masked_fill(slot < 0, float("nan"))
 
 
 def one_padding_step(users: Users) -> Users:
@@ -124,53 +150,3 @@ def distinct_items(item: Ints) -> tuple[Ints, Ints]:
     own = np.full((len(item), int(rank.max(initial=0)) + 1), last)
     np.put_along_axis(own, rank, ascending, axis=1)
     return np.where(own == last, -1, own), turn
-
-
-def metres_of(lat: npt.NDArray[np.float64], lon: npt.NDArray[np.float64]) -> Floats:
-    """Points on the sphere in metres from its centre, [..., 3]; NaN where a coordinate is.
-
-    Straight-line distance between two of them falls short of the great circle by less than 0.1 % up to 900 km, and
-    float32 resolves it to about half a metre.
-    """
-    phi, lam = np.radians(lat), np.radians(lon)
-    point = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
-    metres: Floats = (EARTH_RADIUS_M * point).astype(np.float32)
-    return metres
-
-
-def item_tables(catalogue: Catalogue, device: torch.device) -> ItemTables:
-    """The look-up tables of a catalogue on a device."""
-    place = metres_of(catalogue.lat, catalogue.lon)
-    successor, followed = rows_of(catalogue.transitions)
-    neighbour, distance_m = neighbours(place)
-    leaves = np.asarray(catalogue.transitions.sum(axis=1), dtype=np.float32).ravel()
-    arrays = (place, successor, followed, leaves, neighbour, distance_m)
-    return ItemTables(*[torch.from_numpy(array).to(device) for array in arrays])
-
-
-def rows_of(matrix: sparse.csr_matrix) -> tuple[Ints, Floats]:
-    """Columns and values of each row, padded to the longest row with -1 and 0: two arrays [N, S], S at least 1."""
-    stored = np.diff(matrix.indptr)
-    real = np.arange(max(1, stored.max(initial=0))) < stored[:, None]
-    columns, values = np.full(real.shape, -1, dtype=np.int64), np.zeros(real.shape, dtype=np.float32)
-    columns[real], values[real] = matrix.indices, matrix.data
-    return columns, values
-
-
-def neighbours(place: Floats) -> tuple[Ints, Floats]:
-    """Each item's nearest other items [N, M] within `NEIGHBOUR_M` and their distances in metres; -1 and 0 for none."""
-    located = np.flatnonzero(np.isfinite(place).all(axis=1))
-    columns = np.full((len(place), MAX_NEIGHBOURS), -1, dtype=np.int64)
-    metres = np.zeros(columns.shape, dtype=np.float32)
-    if len(located) < 2:
-        return columns[:, :1], metres[:, :1]
-    tree = cKDTree(place[located])
-    # The tree answers `len(located)` and infinity where there are too few; the item itself is one of its nearest.
-    distance, found = tree.query(place[located], k=MAX_NEIGHBOURS + 1, distance_upper_bound=NEIGHBOUR_M)
-    itself = found == np.arange(len(located))[:, None]
-    keep = np.argsort(itself, axis=1, kind="stable")[:, :MAX_NEIGHBOURS]
-    found, distance = np.take_along_axis(found, keep, axis=1), np.take_along_axis(distance, keep, axis=1)
-    real = found < len(located)
-    columns[located] = np.where(real, located[np.minimum(found, len(located) - 1)], -1)
-    metres[located] = np.where(real, distance, 0.0)
-    return columns, metres

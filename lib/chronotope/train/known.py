@@ -6,6 +6,7 @@ Letters: B users, L steps, Q queries.
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,4 +43,6 @@ def midnight_s(at_s: Doubles, time_zone: str) -> Doubles:
 
 def taken(queries: Queries, rows: Ints) -> Queries:
     """Some of the queries, in the order of the rows."""
-    return Queries(**{field.name: getattr(queries, field.name)[rows] for field in fields(Queries)})
+    arrays = {field.name: getattr(queries, field.name) for field in fields(Queries)}
+    some: dict[str, Any] = {name: None if array is None else array[rows] for name, array in arrays.items()}
+    return Queries(**some)

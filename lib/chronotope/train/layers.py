@@ -31,19 +31,20 @@ class Vectors(nn.Module):
 
 
 class SlotVectors(nn.Module):
-    """A learned vector per hour of the day, beside one per weekday."""
+    """A learned vector per hour of the day, beside one per weekday; both have one for an unknown slot (-1)."""
 
     size = HOUR_DIM + WEEKDAY_DIM
 
     def __init__(self) -> None:
         super().__init__()
-        self.hour = nn.Embedding(24, HOUR_DIM)
-        self.weekday = nn.Embedding(7, WEEKDAY_DIM)
+        self.hour = Vectors(24, HOUR_DIM)
+        self.weekday = Vectors(7, WEEKDAY_DIM)
 
     def forward(self, slot: Tensor) -> Tensor:
         """The vectors of slots [...]: [..., size]."""
-        weekday = torch.div(slot, 24, rounding_mode="floor")
-        return torch.cat([self.hour(slot % 24), self.weekday(weekday)], dim=-1)
+        hour = (slot % 24).masked_fill(slot < 0, -1)
+        weekday = torch.div(slot, 24, rounding_mode="floor").clamp(min=-1)
+        return torch.cat([self.hour(hour), self.weekday(weekday)], dim=-1)
 
 
 class Waves(nn.Module):

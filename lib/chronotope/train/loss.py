@@ -1,18 +1,17 @@
 """Cross-entropy over the whole catalogue in bounded memory, or over a sample of it where it is very large.
 
-Letters: Q queries, N items, C candidates, D size of item vectors, W items of a memory block.
+Letters: Q queries, N items, C candidates, D size of item vectors, M (query, item) pairs of memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chronotope.train.memory import Block
+from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
 CHUNK_SCORES = 2**24  # scores in memory at a time: 64 MiB, and as much again for their gradient
@@ -53,64 +52,68 @@ def sampled(popularity: Tensor, certain: Tensor, size: int, generator: torch.Gen
     return Candidates(items.to(popularity.device), -chance[items].log().to(popularity.device))
 
 
+@dataclass(frozen=True)
+class Penalties:
+    """What is added to the cross-entropy."""
+
+    label_smoothing: float = 0.0  # share of the truth that is spread over all candidates
+    kl_weight: float = 0.0  # of the states' divergence from the unit Gaussian
+
+
 def backward(
-    answer: Answer, blocks: list[Block], vectors: Tensor, popular: Tensor, truth: Tensor, candidates: Candidates
+    answer: Answer,
+    memory: Memory,
+    vectors: Tensor,
+    popular: Tensor,
+    truth: Tensor,
+    candidates: Candidates,
+    penalties: Penalties = Penalties(),
 ) -> float:
     """The mean cross-entropy of the queries, with its gradient accumulated in everything that the inputs come from.
 
-    The scores are made, and forgotten, a chunk of queries at a time: gradients of f, g, e and b are gathered at cut
-    points, and passed on once at the end. Without autograd only the loss is computed.
+    The scores are made, and forgotten, a chunk of queries at a time: gradients of f, G, e and b are gathered at cut
+    points, and passed on once at the end. Without autograd only the loss is computed, and without penalties.
 
     Args:
-        answer: f and g of the queries.
-        blocks: their memory features.
+        answer: f and G of the queries.
+        memory: the pairs that G is of.
         vectors: [N, D].
         popular: [N] biases.
         truth: [Q] items; each must be a candidate.
         candidates: which items share the softmax.
+        penalties: what is added while learning.
 
     """
-    inputs = [answer.wanted, answer.trust, vectors[candidates.items], popular[candidates.items]]
+    by_query = torch.argsort(memory.query, stable=True)
+    query, item = memory.query[by_query], memory.item[by_query]
+    inputs = [answer.wanted, answer.said[by_query], vectors[candidates.items], popular[candidates.items]]
     cuts = [tensor.detach().requires_grad_(torch.is_grad_enabled()) for tensor in inputs]
     place = torch.full((len(vectors),), -1, device=vectors.device)
     place[candidates.items] = torch.arange(len(candidates.items), device=vectors.device)
+    smoothing = penalties.label_smoothing if torch.is_grad_enabled() else 0.0
     rows = max(1, CHUNK_SCORES // len(candidates.items))
     total = 0.0
     for start in range(0, len(truth), rows):
         part = slice(start, start + rows)
+        pairs = slice(*torch.searchsorted(query, torch.tensor([start, start + rows], device=query.device)).tolist())
         logits = cuts[0][part] @ cuts[2].T + (cuts[3] + candidates.log_weight)
-        add_blocks(logits, [b.rows(part) for b in blocks], cuts[1][part], place)
-        loss = functional.cross_entropy(logits, place[truth[part]], reduction="sum") / max(1, len(truth))
+        logits = added(logits, cuts[1][pairs], query[pairs] - start, place[item[pairs]])
+        loss = functional.cross_entropy(logits, place[truth[part]], reduction="sum", label_smoothing=smoothing)
+        loss = loss / max(1, len(truth))
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
         total += loss.item()
     if torch.is_grad_enabled() and len(truth):
-        torch.autograd.backward(inputs, [leaf.grad for leaf in cuts])
+        gradients = [leaf.grad for leaf in cuts]
+        if penalties.kl_weight:
+            inputs.append(answer.divergence)
+            gradients.append(torch.full_like(answer.divergence, penalties.kl_weight / len(truth)))
+        torch.autograd.backward(inputs, gradients)
     return total
 
 
-def add_blocks(logits: Tensor, blocks: list[Block], trust: Tensor, place: Tensor | None = None) -> None:
-    """Add what the memory blocks say to the scores [Q, C], in place.
-
-    Args:
-        logits: one column per candidate.
-        blocks: features of some items of each query.
-        trust: [Q, F] weights of all blocks' features, side by side.
-        place: [N] column of each item, -1 for none; without it the columns are the items.
-
-    """
-    for block, said in zip(blocks, said_by(blocks, trust), strict=True):
-        columns = block.columns if place is None else place[block.columns].masked_fill(block.columns < 0, -1)
-        logits.scatter_add_(1, columns.clamp(min=0), said.masked_fill(columns < 0, 0.0))
-
-
-def said_by(blocks: list[Block], trust: Tensor) -> list[Tensor]:
-    """What each block adds to each of its items, [Q, W] each."""
-    weights = by_block(blocks, trust)
-    return [torch.einsum("qwf,qf->qw", block.features, w) for block, w in zip(blocks, weights, strict=True)]
-
-
-def by_block(blocks: list[Block], trust: Tensor) -> list[Tensor]:
-    """The weights [Q, F] of all blocks' features, cut by block."""
-    ends = list(accumulate(len(block.parts) for block in blocks))
-    return [trust[:, start:end] for start, end in zip([0, *ends], ends, strict=False)]
+def added(logits: Tensor, said: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """The scores [Q, C] with what is said [M] added at (row, column); a column of -1 is no candidate."""
+    there = column >= 0
+    flat = logits.flatten().index_add(0, row[there] * logits.shape[1] + column[there], said[there])
+    return flat.view_as(logits)

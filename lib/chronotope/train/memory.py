@@ -1,141 +1,196 @@
 """Memory features m(u, i): what the user's own known steps, and everybody's, say about single items.
 
-All of them are computed from a query's known steps only, by kernels between the query and each step that are summed
-over the user's distinct items; nothing of the size [queries, steps, items] ever exists.
+They are computed for the items that memory can speak of: the user's own, those that followed the previous item, those
+near it, and what is popular. Everything that is not among them has no features. Nothing of the size [queries, steps,
+items] ever exists.
 
-Letters: L steps, U distinct items of a user, Q queries, S successors, M neighbours, F features, P kernels.
+Letters: Q queries, L steps, U distinct items of a user, P kernels, K kernels that are also summed by category, C
+categories, M (query, item) pairs, F features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from chronotope.train.inputs import Batch, ItemTables
+from chronotope.train.inputs import Batch
+from chronotope.train.kernels import KERNELS, Before, before, kernels
+from chronotope.train.tables import ItemTables
 
-DAY_S = 86_400.0
-HOUR_WIDTH = 1.5  # hours: standard deviation of the time-of-day kernels; habits keep to about the hour
-OTHER_HALF = 0.3  # what a working day says about a weekend day and the other way round
-STEPS_HALF_LIFE = 5.0  # steps until one counts half, in the kernel that counts steps and not time
-NEAR_M = (300.0, 3000.0)  # metres at which the two distance kernels fall to 1/e: a walk, a ride
+KERNEL_STEPS = 2**19  # queries x steps (or own items) whose kernels are in memory at a time: 18 of them are 36 MiB
+LEAST = 0.1  # the sum from which a feature starts to grow like a logarithm
 SHARE_SCALE = 20.0  # shares of a few percent then move log1p
+LOG_M = 100.0
+# Kernels that are also summed over the user's steps at items of the same category.
+BY_CATEGORY = ("count", "hour_1h")
+PICKED = [list(KERNELS).index(name) for name in BY_CATEGORY]
+NEVER_H = 24 * 366.0  # an age that stands for never, as feature of an item that was met it does not occur
+FOLLOWED_STEPS = 3  # last known steps whose followers memory can speak of
+FOLLOWED_DECAY = 0.7  # what a step's followers say beside those of the step after it
+NOVELTY_STEPS = 30.0  # half-life of the share of new items among a user's steps
+ABOUT = ("novelty", "known", "today")
 
-# Kernel: the named part of the score that its features belong to.
-KERNELS = {
-    "count": "habit",
-    "long": "recent",
-    "short": "recent",
-    "steps": "recent",
-    "hour": "this_time",
-    "week": "this_time",
-    "after": "next",
-    "last": "recent",
-    "region": "near",
+EVERYBODY = {
+    "popular": "popular",
+    "popular_daypart": "popular",
+    "following": "next",
+    "following_share": "next",
+    "following_lately": "next",
+    "distance": "near",
+    "in_region": "near",
 }
-OWN_PARTS = ("habit", *KERNELS.values(), *KERNELS.values())  # seen or not, the sums, the shares
-BLOCKS = (OWN_PARTS, ("next", "next"), ("near", "near"), ("near", "near"))  # as `memory` returns them
-FEATURES = sum(len(parts) for parts in BLOCKS)
+# Feature: the named part of the score that it belongs to.
+FEATURES = {
+    **{f"{name}_sum": part for name, part in KERNELS.items()},
+    **{f"{name}_share": part for name, part in KERNELS.items()},
+    "seen": "habit",
+    "hours_ago": "recent",
+    **{f"category_{name}": "taste" for name in BY_CATEGORY},
+    **EVERYBODY,
+}
 
 
 @dataclass(frozen=True)
-class Block:
-    """Features of some items of each query, and the named part of the score that each belongs to."""
+class Memory:
+    """M pairs of a query and an item, each once, with their features; and what memory says of the queries at large."""
 
-    parts: tuple[str, ...]  # F names
-    columns: Tensor  # [Q, W] items, -1 for none
-    features: Tensor  # [Q, W, F], zero where there is no item
-
-    def rows(self, part: slice) -> Block:
-        """The block of some of the queries."""
-        return Block(self.parts, self.columns[part], self.features[part])
+    query: Tensor  # [M]
+    item: Tensor  # [M]
+    features: Tensor  # [M, F]
+    about: Tensor  # [Q, A]
 
 
-@dataclass(frozen=True)
-class Followers:
-    """How often the previous item was followed, by what: counts of its successors [Q, S], and of all of them [Q]."""
+@torch.no_grad()
+def memory(batch: Batch, tables: ItemTables) -> Memory:
+    """The features of everything that memory can speak of.
 
-    counts: Tensor
-    total: Tensor
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Whole histories behind training windows, with what was counted as a transition."""
-
-    row: Tensor  # [B] row of each window's user
-    item: Tensor  # [R, L]
-    before: Tensor  # [R, L] the item before in the same session; -2 where the step started one
-    at_s: Tensor  # [R, L]; padding is infinitely early
-
-
-def memory(batch: Batch, tables: ItemTables, half_lives_days: tuple[float, float], followed: Followers) -> list[Block]:
-    """The blocks of `BLOCKS`, in that order: habits, followers of the previous item, own and any items near it.
-
-    Args:
-        batch: users and queries.
-        tables: successors, neighbours and places of the items.
-        half_lives_days: of the long and the short recency kernel.
-        followed: the successors of the previous item, as far as each query may know them.
-
+    Per kernel `log(1 + x / LEAST)` of an item's sum x over the user's known steps, and `log(1 + 20 s)` of its share s
+    of the same sum over all items; then what everybody did. All are zero where they do not apply.
     """
-    own = batch.own[batch.user]  # [Q, U]
-    sums = summed(kernels(batch, half_lives_days), batch.turn[batch.user], own.shape[1])
+    earlier = before(batch)
+    about = torch.zeros(len(batch.user), len(ABOUT), device=batch.item.device)
+    pairs = []
+    for rows, n_steps in chunks(batch):
+        about[rows] = at_large(batch, rows, n_steps)
+        pairs.append(pairs_of(batch, tables, earlier, rows, n_steps))
+    query, item, features = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return Memory(query, item, features, about)
+
+
+def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:
+    """Queries that know about as many steps, in groups of bounded size, and the most steps that one of them knows.
+
+    A batch without queries is one empty group.
+    """
+    order = torch.argsort(batch.known, stable=True)
+    if not len(order):
+        yield order, 1
+    end = len(order)
+    while end:
+        n_steps = max(1, int(batch.known[order[end - 1]]))
+        start = max(0, end - max(1, KERNEL_STEPS // max(n_steps, batch.own.shape[1])))
+        yield order[start:end], n_steps
+        end = start
+
+
+def pairs_of(
+    batch: Batch, tables: ItemTables, earlier: Before, rows: Tensor, n_steps: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, items and features of the pairs of some of the queries, each of which knows at most `n_steps` steps."""
+    user = batch.user[rows]
+    own, turn = batch.own[user], batch.turn[user, :n_steps]  # [Q, U], [Q, L]
+    values = kernels(batch, earlier, rows, n_steps)
+    sums = summed(values, turn, own.shape[1])  # [Q, P, U]
     sums = sums.masked_fill((own < 0)[:, None, :], 0.0)
-    habit = habit_features(sums)
-    seen = habit[..., 0] > 0
-    previous, known = batch.previous.clamp(min=0), batch.previous >= 0
-    successor = tables.successor[previous].masked_fill(~known[:, None], -1)
-    neighbour = tables.neighbour[previous].masked_fill(~known[:, None], -1)
-    nexts = next_features(followed) * (successor >= 0)[..., None]
-    near_own = near_features(metres_to(batch, tables, own)) * seen[..., None]
-    near_any = near_features(tables.distance_m[previous]) * (neighbour >= 0)[..., None]
-    columns, features = (own, successor, own, neighbour), (habit, nexts, near_own, near_any)
-    return [Block(*block) for block in zip(BLOCKS, columns, features, strict=True)]
+    seen = sums[:, 0] > 0
+    at, item = candidates(batch, tables, rows, own, seen)
+    place, mine = places(own, seen, at, item)
+    found = sums[at, :, place] * mine[:, None]  # [M, P]
+    totals = sums.sum(dim=2)
+    age_h = hours_ago(batch, rows, n_steps, turn, own.shape[1])
+    features = torch.cat(
+        [
+            torch.log1p(found / LEAST),
+            shares(found, totals[at]),
+            mine.float()[:, None],
+            (torch.log1p(age_h[at, place]) * mine)[:, None],
+            by_category(sums[:, PICKED], own, tables, at, item),
+            everybody(batch, tables, rows, at, item),
+        ],
+        dim=1,
+    )
+    return rows[at], item, features
 
 
-def kernels(batch: Batch, half_lives_days: tuple[float, float]) -> Tensor:
-    """How much each known step says to each query, by the kernels of `KERNELS`: [Q, P, L], zero for unknown steps."""
-    steps = torch.arange(batch.item.shape[1], device=batch.item.device)
-    known = (steps < batch.known[:, None]) & (batch.item[batch.user] >= 0)  # [Q, L]
-    age_days = ((batch.asked_s[:, None] - batch.at_s[batch.user]).clamp(min=0) / DAY_S).float()
-    steps_ago = (batch.known[:, None] - 1 - steps).clamp(min=0)
-    slot = batch.slot[batch.user]
-    before = torch.roll(batch.item, 1, dims=1)
-    before[:, 0] = -2  # equals no item, not even an unknown one
-    after = (before[batch.user] == batch.previous[:, None]) & (batch.previous >= 0)[:, None]
-    here = (batch.region[batch.user] == batch.asked_region[:, None]) & (batch.asked_region >= 0)[:, None]
-    hour, week = slot_kernels(batch.item.device)
-    stacked = [
-        torch.ones_like(age_days),
-        torch.exp2(-age_days / half_lives_days[0]),
-        torch.exp2(-age_days / half_lives_days[1]),
-        torch.exp2(-steps_ago / STEPS_HALF_LIFE),
-        hour[batch.asked_slot[:, None], slot],
-        week[batch.asked_slot[:, None], slot],
-        after.float(),
-        ((steps_ago == 0) & batch.previous_known[:, None]).float(),
-        here.float(),
-    ]
-    return torch.stack(stacked, dim=1) * known[:, None, :]
+def at_large(batch: Batch, rows: Tensor, n_steps: int) -> Tensor:
+    """What the known steps say of their user, in the order of `ABOUT`: [Q, A].
 
-
-def slot_kernels(device: torch.device) -> tuple[Tensor, Tensor]:
-    """How alike two hours of the week are, [168, 168] each: by the hour of the day, and by the hour of the week.
-
-    By the hour of the day, a working day tells less about the weekend (`OTHER_HALF`) than about a working day.
+    The share of lately known steps at items that were new then, the logarithms of the steps that are known, and of
+    those of the day asked about.
     """
-    slot = torch.arange(168, device=device)
-    apart = (slot[:, None] - slot).abs()
-    weekend = slot >= 120
-    alike = torch.where(weekend[:, None] == weekend, 1.0, OTHER_HALF)
-    return alike * bell(torch.minimum(apart % 24, 24 - apart % 24)), bell(torch.minimum(apart, 168 - apart))
+    user = batch.user[rows]
+    knows = batch.knows(rows, n_steps).float()
+    lately = torch.exp2(-batch.steps_ago(rows, n_steps) / NOVELTY_STEPS) * knows
+    fresh = first_of_item(batch, rows, n_steps)
+    novelty = (lately * fresh).sum(dim=1) / lately.sum(dim=1).clamp(min=1e-6)
+    age_h = (batch.asked_s[rows, None] - batch.at_s[user, :n_steps]) / 3600
+    today = ((age_h < batch.asked_clock_h[rows, None] % 24) * knows).sum(dim=1)
+    return torch.stack([novelty, knows.sum(dim=1).log1p() / 5, today.log1p()], dim=1)
 
 
-def bell(hours: Tensor) -> Tensor:
-    """Gaussian kernel of width `HOUR_WIDTH`, 1 at zero."""
-    return torch.exp(-0.5 * (hours / HOUR_WIDTH) ** 2)
+def first_of_item(batch: Batch, rows: Tensor, n_steps: int) -> Tensor:
+    """Which steps are the first at their item among those that the query knows: [Q, L] bool."""
+    turn, steps = batch.turn[batch.user[rows], :n_steps], torch.arange(n_steps, device=rows.device)
+    known = torch.where(batch.knows(rows, n_steps), steps, n_steps)
+    first = known.new_full((len(rows), batch.own.shape[1]), n_steps).scatter_reduce(1, turn, known, "amin")
+    return first.gather(1, turn) == steps
+
+
+def candidates(batch: Batch, tables: ItemTables, rows: Tensor, own: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of a query (its place among `rows`) and an item that memory can speak of, each once: [M], [M]."""
+    era = tables.eras(batch.asked_s[rows])
+    previous = batch.previous[rows]
+    told = (previous >= 0)[:, None]
+    last = last_items(batch, rows)
+    items = [
+        own.masked_fill(~seen, -1),
+        tables.successor[era[:, None], last.clamp(min=0)].masked_fill((last < 0)[..., None], -1).flatten(1),
+        tables.neighbour[previous.clamp(min=0)].masked_fill(~told, -1),
+        tables.popular[era, 0],
+        tables.popular[era, 1 + batch.asked_region[rows]],
+        previous[:, None],
+    ]
+    columns = torch.cat(items, dim=1)  # [Q, W]
+    n_items = len(tables.category)
+    keys = torch.arange(len(rows), device=rows.device)[:, None] * n_items + columns
+    pairs = torch.unique(keys[columns >= 0])
+    return torch.div(pairs, n_items, rounding_mode="floor"), pairs % n_items
+
+
+def last_items(batch: Batch, rows: Tensor) -> Tensor:
+    """The items of the last `FOLLOWED_STEPS` known steps, newest first, -1 for none: [Q, 3].
+
+    All are -1 where the step just before is not known: in what order things will happen from there is not known then.
+    """
+    step = batch.known[rows, None] - 1 - torch.arange(FOLLOWED_STEPS, device=rows.device)
+    hidden = (step >= batch.hidden_from[rows, None]) & (step < batch.hidden_to[rows, None])
+    told = (step >= 0) & ~hidden & batch.previous_known[rows, None]
+    return batch.item[batch.user[rows, None], step.clamp(min=0)].masked_fill(~told, -1)
+
+
+def places(own: Tensor, seen: Tensor, at: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each pair's item stands among the user's own items [M], and whether the query has seen it there [M]."""
+    # Padding stands behind all items, so every row is ascending and so are the rows one after the other.
+    last = int(item.max()) + 2 if len(item) else 1
+    last = max(last, int(own.max()) + 2) if own.numel() else last
+    keyed = torch.where(own < 0, last - 1, own) + torch.arange(len(own), device=own.device)[:, None] * last
+    found = torch.searchsorted(keyed.flatten(), at * last + item).clamp(max=keyed.numel() - 1)
+    hit = keyed.flatten()[found] == at * last + item
+    place = torch.where(hit, found - at * own.shape[1], 0)
+    return place, hit & seen[at, place]
 
 
 def summed(values: Tensor, turn: Tensor, size: int) -> Tensor:
@@ -145,48 +200,47 @@ def summed(values: Tensor, turn: Tensor, size: int) -> Tensor:
     return out
 
 
-def habit_features(sums: Tensor) -> Tensor:
-    """Kernel sums [Q, P, U] as features [Q, U, 1 + 2P]: seen or not, log1p of each sum, log1p of its scaled share."""
-    shares = sums / sums.sum(dim=2, keepdim=True).clamp(min=1e-6)
-    seen = (sums[:, :1] > 0).float()
-    return torch.cat([seen, sums.log1p(), (SHARE_SCALE * shares).log1p()], dim=1).transpose(1, 2)
+def shares(found: Tensor, totals: Tensor) -> Tensor:
+    """`log(1 + 20 found / totals)`; zero where nothing adds up to anything."""
+    return torch.log1p(SHARE_SCALE * found / totals.clamp(min=1e-6))
 
 
-def next_features(followed: Followers) -> Tensor:
-    """Successors as features [Q, S, 2]: log1p of the count, log1p of its scaled share."""
-    shares = followed.counts / (followed.total[:, None] + 1.0)
-    return torch.stack([followed.counts.log1p(), (SHARE_SCALE * shares).log1p()], dim=-1)
+def hours_ago(batch: Batch, rows: Tensor, n_steps: int, turn: Tensor, size: int) -> Tensor:
+    """Hours since each of the user's own items was met last, [Q, U]; a year for those that the query does not know."""
+    age_h = ((batch.asked_s[rows, None] - batch.at_s[batch.user[rows], :n_steps]).clamp(min=0) / 3600).float()
+    age_h = age_h.masked_fill(~batch.knows(rows, n_steps), NEVER_H)
+    return torch.full((len(rows), size), NEVER_H, device=rows.device).scatter_reduce(1, turn, age_h, "amin")
 
 
-def near_features(metres: Tensor) -> Tensor:
-    """Distances as features [..., 2], one kernel per scale of `NEAR_M`; zero where the distance is unknown (NaN)."""
-    return torch.stack([torch.exp(-metres / scale) for scale in NEAR_M], dim=-1).nan_to_num(nan=0.0)
+def by_category(sums: Tensor, own: Tensor, tables: ItemTables, at: Tensor, item: Tensor) -> Tensor:
+    """Shares of the sums [Q, K, U] that are at items of the same category as the pair's item: [M, K]."""
+    kind = tables.category[own.clamp(min=0)]
+    of_kind = summed(sums, kind, tables.n_kinds)  # [Q, K, C]
+    return shares(of_kind[at, :, tables.category[item]], sums.sum(dim=2)[at])
 
 
-def metres_to(batch: Batch, tables: ItemTables, items: Tensor) -> Tensor:
-    """Metres from the place of the step just before to the items [Q, W]; NaN where either place is unknown."""
-    here = batch.at_last(batch.place).masked_fill(~batch.previous_known[:, None], float("nan"))
-    return (tables.place[items.clamp(min=0)] - here[:, None, :]).pow(2).sum(dim=-1).sqrt()
-
-
-def followers(batch: Batch, tables: ItemTables) -> Followers:
-    """The successors of each query's previous item, as the catalogue counted them; anything where it is unknown."""
-    previous = batch.previous.clamp(min=0)
-    return Followers(tables.followed[previous], tables.leaves[previous])
-
-
-def followers_before(batch: Batch, tables: ItemTables, whole: Whole) -> Followers:
-    """The same for training queries, less what their own users did from the asked moment on.
-
-    The catalogue has counted the training period: a training query's own answer is in its counts, and so is what
-    the same user did later, which no query at the end of the period could know.
-    """
-    known = followers(batch, tables)
-    owner = whole.row[batch.user]
-    later = whole.at_s[owner] >= batch.asked_s[:, None]
-    query, step = torch.nonzero((whole.before[owner] == batch.previous[:, None]) & later, as_tuple=True)
-    item = whole.item[owner[query], step]
-    hit = tables.successor[batch.previous[query]] == item[:, None]  # [pairs, S]
-    counts = known.counts.index_add(0, query, hit.float(), alpha=-1)
-    total = known.total.index_add(0, query, torch.ones_like(item, dtype=torch.float32), alpha=-1)
-    return Followers(counts.clamp(min=0), total.clamp(min=0))
+def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: Tensor) -> Tensor:
+    """What all users did, as features of the pairs in the order of `EVERYBODY`: [M, F']."""
+    n_items = len(tables.category)
+    era = tables.eras(batch.asked_s[rows])[at]
+    last = last_items(batch, rows)[at]  # [M, 3]
+    told = last >= 0
+    before_it = last.clamp(min=0)
+    followed = tables.followed.of((era[:, None] * n_items + before_it) * n_items + item[:, None]) * told
+    share = followed / (tables.leaves[era[:, None], before_it] + 1.0)
+    decay = FOLLOWED_DECAY ** torch.arange(FOLLOWED_STEPS, device=at.device)
+    here = batch.place[batch.user[rows], (batch.known[rows] - 1).clamp(min=0)][at]
+    metres = (tables.place[item] - here).pow(2).sum(dim=1).sqrt().masked_fill(~told[:, 0], float("nan"))
+    daypart = batch.asked_daypart[rows][at]
+    when = tables.log_daypart[era, item, daypart.clamp(min=0)] * (daypart >= 0)
+    region = batch.asked_region[rows][at]
+    parts = [
+        tables.log_share[era, item],
+        when,
+        torch.log1p(followed[:, 0]),
+        torch.log1p(SHARE_SCALE * share[:, 0]),
+        torch.log1p(SHARE_SCALE * (share * decay).sum(dim=1)),
+        torch.log1p(metres / LOG_M),
+        ((tables.region[item] == region) & (region >= 0)).float(),
+    ]
+    return torch.stack(parts, dim=1).nan_to_num(nan=0.0)

@@ -1,7 +1,7 @@
 """A trained space-time model as a `Scorer`: one matrix product per batch of queries, and what memory adds.
 
-Letters: B users, Q queries, N items, K items asked for, W items of a memory block, F memory features, D size of a
-state (H of the LSTM and twice E of a text embedding).
+Letters: B users, Q queries, N items, K items asked for, M (query, item) pairs of memory, D size of a state (H of the
+encoder and twice E of a text embedding).
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from torch import Tensor
 from chronotope.config import TrainSettings
 from chronotope.errors import ModelError
 from chronotope.store.models import StoredModel, read_model, write_model
-from chronotope.train.inputs import Batch, batch_of, item_tables
-from chronotope.train.loss import add_blocks, by_block
-from chronotope.train.memory import BLOCKS, Block, followers, memory
+from chronotope.train.inputs import Batch, batch_of
+from chronotope.train.loss import added
+from chronotope.train.memory import FEATURES, Memory, memory
 from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
-from chronotope.train.space_time import SpaceTime
+from chronotope.train.space_time import Answer, SpaceTime
+from chronotope.train.tables import item_tables
 
 KIND = "space_time"
-PARTS = ("interest", *dict.fromkeys(part for parts in BLOCKS for part in parts), "popular")
+PARTS = ("interest", *dict.fromkeys(FEATURES.values()))
 
 
 class SpaceTimeScorer:
@@ -35,6 +36,7 @@ class SpaceTimeScorer:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         self.tables = item_tables(catalogue, self.device)
+        self._last: tuple[tuple[Any, ...], tuple[Memory, Answer]] | None = None
         with torch.no_grad():
             self.vectors = self.model.vectors()
 
@@ -46,37 +48,42 @@ class SpaceTimeScorer:
     @torch.no_grad()
     def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
         """The score of every item, [Q, N]; higher is better."""
-        batch = self.batch(users, queries)
-        answer = self.model.answer(batch, self.to_device(states), self.vectors)
+        known, answer = self.answer(states, users, queries)
         scores = torch.addmm(self.model.popular, answer.wanted, self.vectors.T)
-        add_blocks(scores, self.memory(batch), answer.trust)
-        return to_numpy(scores)
+        return to_numpy(added(scores, answer.said, known.query, known.item))
 
     @torch.no_grad()
     def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> Mapping[str, Floats]:
         """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero for an item -1."""
-        batch = self.batch(users, queries)
-        answer = self.model.answer(batch, self.to_device(states), self.vectors)
+        known, answer = self.answer(states, users, queries)
         chosen = torch.from_numpy(items).to(self.device)
         there = chosen >= 0
         index = chosen.clamp(min=0)
         parts = {name: torch.zeros(chosen.shape, device=self.device) for name in PARTS}
         parts["interest"] += torch.einsum("qkd,qd->qk", self.vectors[index], answer.wanted)
         parts["popular"] += self.model.popular[index]
-        blocks = self.memory(batch)
-        for block, trust in zip(blocks, by_block(blocks, answer.trust), strict=True):
-            same = (chosen[:, :, None] == block.columns[:, None, :]).float()  # [Q, K, W]
-            for name in dict.fromkeys(block.parts):
-                parts[name] += torch.einsum("qkw,qw->qk", same, said_for(name, block, trust))
+        pair, met = pairs_of(known, index, len(self.vectors))
+        if self.model.has_memory and met.any():
+            told = self.model.trust.parts(known.features[pair[met]], answer.context, known.query[pair[met]])
+            for name, values in told.items():
+                parts[name][met] += values
         return {name: to_numpy(values * there) for name, values in parts.items()}
+
+    def answer(self, states: Floats, users: Users, queries: Queries) -> tuple[Memory, Answer]:
+        """The memory of the queries, and the model's answer to them.
+
+        The last one is kept: whoever has scored a batch asks for the parts of the same batch next.
+        """
+        asked = (states, users, queries)
+        if self._last is None or any(now is not then for now, then in zip(asked, self._last[0], strict=True)):
+            batch = self.batch(users, queries)
+            known = memory(batch, self.tables)
+            self._last = (asked, (known, self.model.answer(batch, self.to_device(states), self.vectors, known)))
+        return self._last[1]
 
     def batch(self, users: Users, queries: Queries) -> Batch:
         """Users and queries as tensors."""
         return batch_of(users, queries, self.tables, self.device)
-
-    def memory(self, batch: Batch) -> list[Block]:
-        """The memory features of a batch."""
-        return memory(batch, self.tables, self.model.half_lives_days, followers(batch, self.tables))
 
     def to_device(self, states: Floats) -> Tensor:
         """States as a tensor."""
@@ -126,10 +133,15 @@ class SpaceTimeScorer:
         return cls(about["model_id"], stored.catalogue, model, device)
 
 
-def said_for(name: str, block: Block, trust: Tensor) -> Tensor:
-    """What the features of one part add to each item of a block, [Q, W]; `trust` is [Q, F of the block]."""
-    features = [at for at, part in enumerate(block.parts) if part == name]
-    return torch.einsum("qwf,qf->qw", block.features[..., features], trust[:, features])
+def pairs_of(known: Memory, items: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """Which pair of the memory each chosen item [Q, K] is, and whether it is one: [Q, K] each."""
+    keys = known.query * n_items + known.item
+    if not len(keys):
+        return torch.zeros_like(items), torch.zeros_like(items, dtype=torch.bool)
+    ascending, order = torch.sort(keys)
+    sought = torch.arange(len(items), device=items.device)[:, None] * n_items + items
+    at = torch.searchsorted(ascending, sought).clamp(max=len(keys) - 1)
+    return order[at], ascending[at] == sought
 
 
 def to_numpy(tensor: Tensor) -> Floats:

@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+MOST_QUERIES = 1024  # that should be asked at a time: what a model remembers for each takes it some 100 kB
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -63,6 +65,15 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What everybody had done by a moment, counted as a `Catalogue` does."""
+
+    from_s: float  # epoch seconds: from when on this may be known
+    popularity: sparse.csr_matrix  # [(1 + regions) * dayparts, N]
+    transitions: sparse.csr_matrix  # [N, N]
+
+
+@dataclass(frozen=True)
 class Users:
     """A batch of histories, oldest step first, padded at the end."""
 
@@ -71,7 +82,7 @@ class Users:
     item: Ints  # [B, L]
     action: Ints  # [B, L]
     at_s: Doubles  # [B, L] epoch seconds, UTC
-    slot: Ints  # [B, L] hour of the week in local time, 0 to 167
+    slot: Ints  # [B, L] hour of the week in local time, 0 to 167; -1 where the data has no clock
     region: Ints  # [B, L]
     lat: Doubles  # [B, L] degrees, NaN where unknown
     lon: Doubles  # [B, L]
@@ -85,10 +96,14 @@ class Queries:
 
     user: Ints  # [Q] row in the batch of users
     known_steps: Ints  # [Q] only the user's first `known_steps` steps may be used; 0 is a user without history
-    at_s: Doubles  # [Q] epoch seconds of the moment asked about
-    slot: Ints  # [Q] slot asked about, 0 to 167
+    at_s: Doubles  # [Q] epoch seconds of the moment asked about; where that is not told, of the last known step
+    slot: Ints  # [Q] slot asked about, 0 to 167; -1 where the time is not told
     region: Ints  # [Q] region asked about, -1 when unknown
     previous_known: Bools  # [Q] whether the last known step is the step just before (False in a morning list)
+    # Of the known steps, those from `hidden_from` to before `hidden_to` [Q] are not known after all: training asks so,
+    # for lists that are older than their readers' sessions. None hides nothing.
+    hidden_from: Ints | None = None
+    hidden_to: Ints | None = None
 
 
 class Scorer(Protocol):

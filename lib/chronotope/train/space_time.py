@@ -1,10 +1,11 @@
-"""The space-time LSTM: `score_i = e_i . f(h_u, long_u, short_u, T, S) + g(T, S) . m(u, i) + b_i`.
+"""The space-time model: `score_i = e_i . f(h_u, long_u, short_u, r_u, T, S) + G(m(u, i), c) + b_i`.
 
-The sequence encoder is an LSTM (Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997,
-section 4) over a user's steps; the softmax over items follows from its state, the target's time T and place S.
+`h_u` is the state of a sequence encoder (an LSTM by default) over the user's steps, `long_u` and `short_u` are decayed
+means of the texts that they met, `r_u` is what attention recalls of their own items, T and S are the target's time and
+place, and G is how memory is trusted in the context c (`chronotope.train.trust`).
 
-Letters: B users, L steps, Q queries, N items, E size of a text embedding, D size of item vectors, H size of the
-LSTM's state, F memory features.
+Letters: B users, L steps, Q queries, M (query, item) pairs, N items, E size of a text embedding, D size of item
+vectors, H size of the encoder's state, F memory features, C numbers of the context.
 """
 
 from __future__ import annotations
@@ -13,26 +14,31 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from chronotope.config import TrainSettings
-from chronotope.train.inputs import Batch, ItemTables
+from chronotope.train.encoders import Variational, encoder
+from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
-from chronotope.train.memory import DAY_S, FEATURES, summed
+from chronotope.train.means import decayed_means
+from chronotope.train.memory import ABOUT, FEATURES, Memory
+from chronotope.train.recall import Recall
 from chronotope.train.scoring import Catalogue
+from chronotope.train.tables import ItemTables
+from chronotope.train.trust import Trust
 
 ACTION_DIM, REGION_DIM = 8, 16
-TRUST_HIDDEN = 32  # hidden units of g: about as many as it has inputs and outputs
-START_WEIGHT = 0.2  # of every memory feature: before training, what was met often and lately ranks higher
 LOG_DAY = 11.4  # log1p of a day in seconds: gaps and distances enter at about 1
+SEEN = list(FEATURES).index("seen")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The factors of the scores of a batch of queries."""
+    """The parts of the scores of a batch of queries."""
 
     wanted: Tensor  # [Q, D], f
-    trust: Tensor  # [Q, F], g
+    said: Tensor  # [M], G
+    context: Tensor  # [Q, C], c
+    divergence: Tensor  # [Q] nats, zero without a variational head
 
 
 class SpaceTime(nn.Module):
@@ -48,7 +54,7 @@ class SpaceTime(nn.Module):
     ) -> None:
         super().__init__()
         dim, hidden = settings.dim, settings.hidden
-        self.half_lives_days = half_lives_days
+        self.half_lives_days, self.has_sequence, self.has_memory = half_lives_days, settings.sequence, settings.memory
         self.waves = Waves(tables.place)
         self.slot = SlotVectors()
         self.action = Vectors(len(catalogue.actions), ACTION_DIM)
@@ -57,16 +63,17 @@ class SpaceTime(nn.Module):
         nn.init.normal_(self.item.weight, std=0.05)
         self.describe_items(catalogue, tables, dim)
         self.popular = nn.Parameter(log_popularity(catalogue))
-        self.lstm = nn.LSTM(dim + ACTION_DIM + self.slot.size + REGION_DIM + 4, hidden, batch_first=True)
+        size = dim + ACTION_DIM + self.slot.size + REGION_DIM + 4
+        self.encoder = encoder(settings.encoder, size, hidden, settings.dropout)
+        self.variational = Variational(hidden) if settings.kl_weight else None
         self.dropout = nn.Dropout(settings.dropout)
-        # f reads the state, the long and short means, the item before and its place, T, S and three numbers.
-        asked = hidden + 3 * dim + self.waves.size + self.slot.size + REGION_DIM + 3
+        # The context is the state, T, S and some numbers; f reads the means, what is recalled, and the step before too.
+        context = hidden + self.slot.size + REGION_DIM + 5 + len(ABOUT)
+        asked = context + 4 * dim + self.waves.size
         drop = nn.Dropout(settings.dropout)
-        self.want = nn.Sequential(nn.Linear(asked, 2 * dim), nn.GELU(), drop, nn.Linear(2 * dim, dim))
-        self.trust = nn.Sequential(nn.Linear(self.slot.size + 5, TRUST_HIDDEN), nn.Tanh())
-        self.trust_out = nn.Linear(TRUST_HIDDEN, FEATURES)
-        nn.init.zeros_(self.trust_out.weight)
-        nn.init.constant_(self.trust_out.bias, START_WEIGHT)
+        self.want = nn.Sequential(nn.Linear(asked, 2 * dim), nn.GELU(), drop, nn.Linear(2 * dim, dim), drop)
+        self.recall = Recall(len(FEATURES))
+        self.trust = Trust(list(FEATURES.values()), context, settings.trust_hidden, settings.trust_dropout)
 
     def describe_items(self, catalogue: Catalogue, tables: ItemTables, dim: int) -> None:
         """What is known of the items, and the layers that turn it into vectors."""
@@ -88,58 +95,52 @@ class SpaceTime(nn.Module):
         return vectors
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
-        """What is kept of each query's known steps [Q, H + 2E]: LSTM state, long and short mean; zeros for none."""
+        """What is kept of each query's known steps [Q, H + 2E]: encoder state, long and short mean; zeros for none.
+
+        A query from whose steps some are hidden gets no state, for the state has read them.
+        """
         met = vectors[batch.item.clamp(min=0)].masked_fill((batch.item < 0)[..., None], 0.0)
-        hidden, _ = self.lstm(self.steps(batch, met))
-        state = batch.at_last(hidden) * (batch.known > 0)[:, None]
-        return torch.cat([state, decayed_means(batch, self.text, self.half_lives_days)], dim=-1)
+        state = batch.at_last(self.encoder(self.steps(batch, met)))
+        told = (batch.known > 0) & (batch.hidden_to == batch.hidden_from) & self.has_sequence
+        return torch.cat([state * told[:, None], decayed_means(batch, self.text, self.half_lives_days)], dim=-1)
 
     def steps(self, batch: Batch, met: Tensor) -> Tensor:
-        """The LSTM's inputs [B, L, ...], of the item vectors met [B, L, D]."""
+        """The encoder's inputs [B, L, ...], of the item vectors met [B, L, D]."""
         numbers = [scaled(batch.gap_s), batch.gap_s.isnan(), scaled(batch.distance_m), batch.distance_m.isnan()]
         told = [met, self.action(batch.action), self.slot(batch.slot), self.regions(batch.region)]
         steps: Tensor = self.dropout(torch.cat([*told, torch.stack([n.float() for n in numbers], dim=-1)], dim=-1))
         return steps
 
-    def answer(self, batch: Batch, states: Tensor, vectors: Tensor) -> Answer:
-        """What the queries want f [Q, D], and how much each memory feature counts for them g [Q, F].
+    def answer(self, batch: Batch, states: Tensor, vectors: Tensor, memory: Memory) -> Answer:
+        """What the queries want f [Q, D], and what their memory says of single items G [M].
 
         The item, place and time of the step just before are read where `previous_known` allows it, else they are zero.
         """
+        hidden = states.shape[1] - 2 * self.text.shape[1]
+        long, short = states[:, hidden:].chunk(2, dim=-1)
+        state, divergence = states[:, :hidden], states.new_zeros(len(states))
+        if self.variational:
+            state, divergence = self.variational(state)
+        context = self.context(batch, self.dropout(state), memory)
+        even = ((memory.features - self.trust.mean) / self.trust.deviation).clamp(-5, 5)
+        met = memory.features[:, SEEN] > 0
+        recalled = self.recall(even, met, memory.query, vectors[memory.item], len(states))
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
+        asked = [context, self.of_text(long), self.of_text(short), recalled, previous, place]
+        wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
+        said = self.trust(memory.features, context, memory.query) * self.has_memory
+        return Answer(wanted, said, context, divergence)
+
+    def context(self, batch: Batch, state: Tensor, memory: Memory) -> Tensor:
+        """The context c of the queries [Q, C]: state, time, place, and how much is known."""
+        just = batch.previous_known[:, None]
         gap = scaled((batch.asked_s - batch.at_last(batch.at_s)).clamp(min=0).float())[:, None] * just
-        many = (batch.known.float() + 1).log()[:, None] / 4
-        slot, numbers = self.slot(batch.asked_slot), torch.cat([just.float(), gap, many], dim=-1)
-        size = self.lstm.hidden_size
-        long, short = states[:, size:].chunk(2, dim=-1)
-        history = [self.dropout(states[:, :size]), self.of_text(long), self.of_text(short)]
-        asked = torch.cat([*history, previous, place, slot, self.regions(batch.asked_region), numbers], dim=-1)
-        there = (batch.asked_region >= 0).float()[:, None]
         fresh = torch.exp(-4 * gap) * just  # gaps of minutes differ more than gaps of days
-        return Answer(self.want(asked), self.trust_out(self.trust(torch.cat([slot, numbers, there, fresh], dim=-1))))
-
-
-def decayed_means(batch: Batch, vectors: Tensor, half_lives_days: tuple[float, ...]) -> Tensor:
-    """Means of the item vectors [N, E] over each query's known steps, one per half-life side by side: [Q, n E].
-
-    `mean = sum_s 2^(-(t_last - t_s)/half_life) x_s / sum_s 2^(-(t_last - t_s)/half_life)`, over the known steps s of
-    items that the catalogue knows; zeros where there is none. Ages count from the last known step, so that the newest
-    weighs 1 and long absences leave the mean as it is.
-    """
-    steps = torch.arange(batch.item.shape[1], device=batch.item.device)
-    known = (steps < batch.known[:, None]) & (batch.item[batch.user] >= 0)
-    age_days = ((batch.at_last(batch.at_s)[:, None] - batch.at_s[batch.user]).clamp(min=0) / DAY_S).float()
-    weights = torch.stack([torch.exp2(-age_days / days) * known for days in half_lives_days], dim=1)
-    own = batch.own[batch.user].clamp(min=0)
-    shares = summed(weights, batch.turn[batch.user], own.shape[1])
-    shares = shares / shares.sum(dim=2, keepdim=True).clamp(min=1e-30)
-    means = [
-        functional.embedding_bag(own, vectors, per_sample_weights=shares[:, n].contiguous(), mode="sum")
-        for n in range(len(half_lives_days))
-    ]
-    return torch.cat(means, dim=-1)
+        there = (batch.asked_region >= 0)[:, None]
+        numbers = [just.float(), batch.slot_known[:, None].float(), gap, fresh, there.float(), memory.about]
+        return torch.cat([state, self.slot(batch.asked_slot), self.regions(batch.asked_region), *numbers], dim=-1)
 
 
 def scaled(amount: Tensor) -> Tensor:

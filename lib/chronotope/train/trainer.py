@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from chronotope.config import Settings
-from chronotope.train.examples import Examples, Period, Sampling, before_in_session, examples
-from chronotope.train.inputs import Batch, ItemTables, batch_of
-from chronotope.train.loss import Candidates, backward, everything, sampled
-from chronotope.train.memory import Whole, followers_before, memory
+from chronotope.train.examples import Examples, Period, Sampling, examples
+from chronotope.train.inputs import batch_of
+from chronotope.train.loss import Candidates, Penalties, backward, everything, sampled
+from chronotope.train.memory import Memory, memory
 from chronotope.train.scoring import Catalogue
 from chronotope.train.space_time import SpaceTime
+from chronotope.train.tables import ItemTables
 
 MAX_GRADIENT = 1.0  # norm beyond which gradients are scaled down: long sequences explode otherwise
-EPOCH_DECAY = 0.85  # of the learning rate after each epoch
+EPOCH_DECAY = 0.5  # of the learning rate after each epoch
+AVERAGED_STEPS = 100  # over about so many steps weights are averaged: what is kept does not jitter with the last batch
+MEASURED_BATCHES = 8
 SAMPLE_SHARE = 0.25  # of `train.exact_items`: candidates drawn where the softmax is sampled
 
 
@@ -35,7 +41,7 @@ class Course:
     def examples(self, period: Period, seed: int) -> Iterator[Examples]:
         """The batches of one pass over a period."""
         train = self.settings.train
-        sampling = Sampling(train.max_steps, train.batch_size, train.mask_previous)
+        sampling = Sampling(train.max_steps, train.batch_size, train.mask_previous, train.mask_time, train.mask_lately)
         return examples(self.files, self.catalogue, period, sampling, seed)
 
 
@@ -51,6 +57,8 @@ class Trainer:
         others = [p for p in model.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": train.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=train.learning_rate)
+        average: Any = get_ema_multi_avg_fn(1 - 1 / AVERAGED_STEPS)  # type: ignore[no-untyped-call]  # torch's own
+        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, EPOCH_DECAY)
 
     def train(self, epoch: int) -> float:
@@ -59,47 +67,58 @@ class Trainer:
         total, n = 0.0, 0
         for example in self.course.examples(self.course.training, self.seed + epoch):
             self.optimizer.zero_grad(set_to_none=True)
-            total += self.loss(example) * len(example.truth)
+            total += self.loss(self.model, example) * len(example.truth)
             n += len(example.truth)
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
             self.optimizer.step()
+            self.averaged.update_parameters(self.model)
         if n:
             self.schedule.step()
         return mean(total, n)
 
     @torch.no_grad()
     def validate(self) -> float:
-        """The mean loss over the validation period; the same steps are hidden every time."""
-        self.model.eval()
+        """The averaged model's mean loss over the validation period; the same steps are hidden every time."""
         total, n = 0.0, 0
         for example in self.course.examples(self.course.validation, self.seed):
-            total += self.loss(example) * len(example.truth)
+            total += self.loss(self.kept, example) * len(example.truth)
             n += len(example.truth)
         return mean(total, n)
 
-    def loss(self, example: Examples) -> float:
+    def measure(self) -> None:
+        """Show the model the scale of the memory features, on some batches."""
+        some = islice(self.course.examples(self.course.training, self.seed), MEASURED_BATCHES)
+        features = [self.memory_of(example).features for example in some]
+        if features:
+            self.model.trust.measure(torch.cat(features))
+
+    @property
+    def kept(self) -> SpaceTime:
+        """The model with averaged weights: the one that is validated and kept."""
+        return cast(SpaceTime, self.averaged.module.eval())
+
+    def loss(self, model: SpaceTime, example: Examples) -> float:
         """The mean loss of a batch; under autograd its gradients are left in the model's parameters."""
+        train = self.course.settings.train
         batch = batch_of(example.users, example.queries, self.tables, self.device)
-        known = followers_before(batch, self.tables, self.whole(example))
-        blocks = memory(batch, self.tables, self.model.half_lives_days, known)
+        known = self.memory_of(example)
         truth = torch.from_numpy(example.truth).to(self.device)
-        vectors = self.model.vectors()
-        answer = self.model.answer(batch, self.model.states(batch, vectors), vectors)
-        return backward(answer, blocks, vectors, self.model.popular, truth, self.candidates(batch))
+        vectors = model.vectors()
+        answer = model.answer(batch, model.states(batch, vectors), vectors, known)
+        penalties = Penalties(train.label_smoothing, train.kl_weight)
+        return backward(answer, known, vectors, model.popular, truth, self.candidates(model, known, truth), penalties)
 
-    def whole(self, example: Examples) -> Whole:
-        """The whole histories of a batch, as tensors."""
-        before = before_in_session(example.whole, self.course.settings.sessions.gap_s)
-        arrays = (example.row, example.whole.item, before, example.whole.at_s)
-        return Whole(*[torch.from_numpy(array).to(self.device) for array in arrays])
+    def memory_of(self, example: Examples) -> Memory:
+        """What the whole histories, not only the windows of them, say to the queries."""
+        return memory(batch_of(example.whole, example.of_whole, self.tables, self.device), self.tables)
 
-    def candidates(self, batch: Batch) -> Candidates:
-        """All items; in training with too many of them a sample, with all items of the batch's histories."""
+    def candidates(self, model: SpaceTime, known: Memory, truth: Tensor) -> Candidates:
+        """All items; in training with too many of them a sample, with the truths and all that memory speaks of."""
         n_items, limit = len(self.course.catalogue.item_ids), self.course.settings.train.exact_items
         if n_items <= limit or not torch.is_grad_enabled():
             return everything(n_items, self.device)
-        certain = torch.unique(batch.own[batch.own >= 0])
-        return sampled(self.model.popular.detach().exp(), certain, int(SAMPLE_SHARE * limit), self.draws)
+        certain = torch.unique(torch.cat([known.item, truth]))
+        return sampled(model.popular.detach().exp(), certain, int(SAMPLE_SHARE * limit), self.draws)
 
 
 def mean(total: float, n: int) -> float:

@@ -1,0 +1,184 @@
+"""Claim: NDCG@10 at least 1.15 times that of the best of ALS, BM25 item neighbours, Markov counts and SASRec.
+
+    python -m benchmarks.leave_one_out --ratings FILE [--items FILE] --out DIR
+    python -m benchmarks.leave_one_out --generate ml1m --no-peers --out DIR      # for timing
+
+FILE is Parquet or CSV with user_id, item_id and timestamp (or userId, movieId; see `benchmarks/ratings.py`); ties in
+time go by the position in the file. The last item of each user is the test, the one before it validation.
+
+Protocol, the same for all contestants. Candidates are all items that occur in the histories known when it is asked:
+for the test, all rows but the test's own. A test item that occurs nowhere there is a miss, never left out. Items that
+the user has already met are not ranked, as is usual for film ratings (the published figures of RecTools and
+bert4rec_repro filter them); `--seen keep` ranks them, for logs in which people repeat themselves. Ties count against a
+contestant. The time of the asked item is told to nobody, and no clock is known: the model sees the gaps between past
+steps, but no hour.
+
+Peers run in an environment of their own (`benchmarks/peers/`; made on first use, or `--peers-python`), are tuned over
+`benchmarks/peers/grids.py` on validation, fitted again with validation joined, and scored on the test once for each
+seed. The model is `chronotope.train.fit` with the shipped settings and `--set`; the validation items only tell it when
+to stop, and stand in its history when the test is asked.
+
+It prints NDCG@10, HitRate@10, MRR (standard errors over users) and coverage@10, and writes DIR/predictions.parquet:
+model, seed, user_id, item_id (the truth), rank, top20. The summary goes to benchmarks/results/leave_one_out.json,
+or leave_one_out_ml1m.json for made-up ratings of that size (`benchmarks/generated.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.asked import Asked, scores_of
+from benchmarks.contest import Tuned, contest
+from benchmarks.generated import ratings as generated
+from benchmarks.held_out import HeldOut
+from benchmarks.peers.environment import peers_python
+from benchmarks.prepared import Stages
+from benchmarks.ranked import figures, table
+from benchmarks.ratings import Split, in_order, read_items, read_ratings, split
+from benchmarks.report import RESULTS, ROOT, report
+from chronotope.config import Settings, load_settings
+from chronotope.store.session import open_session
+from chronotope.train.fit import fit
+from chronotope.train.scoring import Catalogue, Scorer
+
+AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
+CLAIM = 1.15  # times the best peer's NDCG@10
+GENERATOR_SEED = 20260101
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and keep."""
+    options = parsed(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("chronotope").setLevel(logging.INFO)
+    started = time.monotonic()
+    parts = split(rows_of(options))
+    items = read_items(options.items) if options.items else None
+    predictions = [ours(parts, items, options)]
+    seconds = {"chronotope": round(time.monotonic() - started)}
+    peers: dict[str, Tuned] = {}
+    if options.peers:
+        peers = contest(parts, options.seen == "hide", options.seeds, peers_python(options.peers_python))
+        predictions += [peer.predictions for peer in peers.values()]
+    seconds["all"] = round(time.monotonic() - started)
+    rows = pd.concat(predictions, ignore_index=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows[["model", "seed", "user_id", "item_id", "rank", "top20"]].to_parquet(
+        options.out / "predictions.parquet", index=False
+    )
+    n_items = parts.known["item_id"].nunique()
+    found = figures(rows, n_items)
+    print(table(found))
+    sizes = {"users": len(parts.test), "items": n_items, "rows": len(parts.known) + len(parts.test)}
+    kept = {
+        "claim": f"NDCG@10 at least {CLAIM} times the best peer's",
+        **sizes,
+        **told(found, peers),
+        "seconds": seconds,
+    }
+    report("leave_one_out" if options.ratings else f"leave_one_out_{options.generate}", kept, options.results)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ratings", type=Path, metavar="FILE")
+    source.add_argument("--generate", choices=["ml1m"], help="made-up ratings of that size")
+    parser.add_argument("--items", type=Path, metavar="FILE", help="item_id with text, or title and category")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of every contestant (default: 1)")
+    parser.add_argument("--seen", choices=["hide", "keep"], default="hide", help="items that the user has met")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="the model alone")
+    parser.add_argument("--peers-python", type=Path, metavar="PYTHON", help="of an environment with the peers")
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override a setting")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where the summary goes")
+    return parser.parse_args(arguments)
+
+
+def rows_of(options: argparse.Namespace) -> pd.DataFrame:
+    """The ratings that are asked for, as `read_ratings` gives them."""
+    if options.ratings:
+        return read_ratings(options.ratings)
+    made = generated(GENERATOR_SEED).astype({"user_id": str, "item_id": str}).rename(columns={"timestamp": "at_s"})
+    return in_order(made)
+
+
+def ours(parts: Split, items: pd.DataFrame | None, options: argparse.Namespace) -> pd.DataFrame:
+    """The predictions of the product's own model, one training per seed."""
+    settings = load_settings(ROOT / "conf" / "chronotope.yaml", overrides=[*AS_ASKED, *options.set])
+    test = HeldOut(parts.known, parts.test, options.seen == "hide")
+    with tempfile.TemporaryDirectory() as name:
+        files, catalogue = prepared(parts, items, settings, Path(name))
+        known = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        rows = []
+        for seed in options.seeds:
+            folder = Path(name) / f"chronotope-{seed}"
+            scorer = fit(files, catalogue, settings, np.inf, 0.0, folder, seed, validation="last_step")
+            rows.append(test.predicted("chronotope", seed, all_scores(scorer, known, test)))
+    return pd.concat(rows)
+
+
+def prepared(
+    parts: Split, items: pd.DataFrame | None, settings: Settings, folder: Path
+) -> tuple[list[Path], Catalogue]:
+    """The files of histories and the catalogue, of all that is known when the test is asked; all that needs Spark."""
+    plain = plain_of(parts.known, items)
+    spark = open_session("leave_one_out", ROOT / "conf" / "spark" / "local.conf")
+    try:
+        stages = Stages(spark, settings, folder)
+        return stages.history_files(plain), stages.catalogue(plain)
+    finally:
+        spark.stop()
+
+
+def plain_of(known: pd.DataFrame, items: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows as plain events of `benchmarks.prepared`, without a clock, with what is told of their items."""
+    plain = known.assign(occurred_at=pd.to_datetime(known["at_s"], unit="s", utc=True), action="rate")
+    return plain if items is None else plain.merge(items[["item_id", "text", "category"]], on="item_id", how="left")
+
+
+def all_scores(scorer: Scorer, known: pd.DataFrame, test: HeldOut) -> np.ndarray:
+    """Every user's score of every item, [U, N] in the order of the held-out items' users and items."""
+    assert scorer.catalogue.item_ids == test.items.tolist()
+    last_s = np.array([steps[-1] for steps in known["occurred_at_s"]])
+    nothing = np.full(len(known), -1, dtype=np.int64)
+    asked = Asked(known, last_s, nothing, np.ones(len(known), dtype=bool))
+    found = np.empty((len(test.users), len(test.items)), np.float32)
+    place = test.users.get_indexer(known["user_id"])
+    for rows, scores in scores_of(scorer, asked):
+        found[place[rows]] = scores
+    return found
+
+
+def told(found: pd.DataFrame, peers: dict[str, Tuned]) -> dict[str, Any]:
+    """What the results keep of the figures and of the peers' tuning."""
+    models: dict[str, Any] = {}
+    for row in found.itertuples():
+        values = [None if pd.isna(x) else round(x, 4) for x in (row.value, row.error, row.spread)]
+        models.setdefault(row.model, {})[row.metric] = values
+    ndcg = found[found["metric"] == "NDCG@10"].set_index("model")["value"]
+    best = ndcg.drop("chronotope").idxmax() if peers else None
+    tuned = {
+        name: {
+            "settings": dict(of.settings),
+            "validation_ndcg": round(of.validation_ndcg, 4),
+            "seconds": round(of.seconds),
+        }
+        for name, of in peers.items()
+    }
+    ratio = {"best_peer": best, "ratio_to_best_peer": round(ndcg["chronotope"] / ndcg[best], 3)} if best else {}
+    return {"value_error_spread": models, **ratio, "tuned": tuned}
+
+
+if __name__ == "__main__":
+    main()

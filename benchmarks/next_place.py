@@ -1,0 +1,174 @@
+"""Claim: the space-time model finds the next place better than every published table, and better than counting.
+
+    python -m benchmarks.next_place --train FILE --validation FILE [--test FILE] --out DIR
+
+Files are Parquet, one row per check-in: user_id, poi_id, category_id, category_name, lat, lon, utc_offset_min,
+utc_time and trajectory_id. The protocol, and what each setting lets a model know, is in `benchmarks/trajectories.py`;
+rankings are over all venues of train, and ties count against the model.
+
+Models are trained on train alone. Its last tenth decides when training stops and which weights the count blend gets;
+the queries of validation and test decide nothing. With `--test`, validation joins the history: when the test part is
+asked, its check-ins are known steps of their users and count for all users, in every setting; nothing is trained on
+them.
+
+It prints, for every model and setting, accuracy at 1, 5, 10 and 20 and the mean reciprocal rank, with the standard
+error over the queries and the deviation over the seeds, and the seconds and the memory of every training. It writes
+DIR/predictions.parquet, one row per query and setting, with columns split, model, history (train, all, night), slot
+(known, unknown), seed, trajectory_id, user_id, poi_id (the truth), rank, and top20 (the best venues, best first). The
+summary goes to benchmarks/results/next_place.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from benchmarks.asked import Asked, answers
+from benchmarks.places import CONF, NAMES, BySlot, Lessons, contender, is_random, settings_of
+from benchmarks.prepared import Stages
+from benchmarks.report import RESULTS, ROOT, report
+from benchmarks.summary import cells, summary, table
+from benchmarks.trajectories import Split, asked_of, last_tenth, read_checkins, seconds, split_of
+from chronotope.config import Settings, load_settings
+from chronotope.store.session import open_session
+from chronotope.train.scoring import Catalogue
+
+N_SHOWN = 20
+GROUP = ("split", "history", "slot", "model")
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A split that is ready to be asked: its queries by (history, slot), and what is counted up to its beginning."""
+
+    split: Split
+    catalogue: Catalogue
+    asked: Mapping[tuple[str, str], Asked]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and keep."""
+    options = parsed(arguments)
+    for name in options.models:
+        settings_of(name, options.set)  # a wrong override is refused before the work, not after it
+    settings = load_settings(CONF, overrides=options.set)
+    spark = open_session("next_place", ROOT / "conf" / "spark" / "local.conf")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lessons, exams = prepared(spark, options, settings, folder)
+        spark.stop()
+        predictions, training = run(lessons, exams, options, folder)
+    options.out.mkdir(parents=True, exist_ok=True)
+    predictions.to_parquet(options.out / "predictions.parquet", index=False)
+    summed = summary(predictions, len(lessons.catalogue.item_ids), GROUP, "trajectory_id")
+    print(table(summed, GROUP))
+    report("next_place", figures(summed, training, lessons), options.results)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--validation", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--test", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one training each (default: 1 2 3)")
+    parser.add_argument(
+        "--models", nargs="+", choices=NAMES, default=list(NAMES), metavar="MODEL", help=" ".join(NAMES)
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override a setting")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where the summary goes")
+    return parser.parse_args(arguments)
+
+
+def prepared(
+    spark: SparkSession, options: argparse.Namespace, settings: Settings, folder: Path
+) -> tuple[Lessons, list[Exam]]:
+    """What to learn from, and what is asked: all that needs Spark."""
+    stages = Stages(spark, settings, folder)
+    train, validation = read_checkins(options.train), read_checkins(options.validation)
+    catalogue = stages.catalogue(train)
+    exams = [exam(split_of("validation", train, train, validation), catalogue, stages)]
+    if options.test:
+        past = pd.concat([train, validation])
+        test = split_of("test", train, past, read_checkins(options.test))
+        exams.append(exam(test, stages.catalogue(test.past, described=train), stages))
+    return lessons_of(train, catalogue, stages), exams
+
+
+def exam(split: Split, catalogue: Catalogue, stages: Stages) -> Exam:
+    """A split, ready to be asked."""
+    print(f"{split.name}: {len(split.query)} queries over {len(catalogue.item_ids)} venues", flush=True)
+    return Exam(split, catalogue, asked_of(split, stages))
+
+
+def lessons_of(train: pd.DataFrame, catalogue: Catalogue, stages: Stages) -> Lessons:
+    """What is learned from train; the cut is the second after its last check-in."""
+    held = last_tenth(train)
+    at_s = seconds(train)
+    return Lessons(
+        files=stages.history_files(train),
+        catalogue=catalogue,
+        cut_s=at_s[-1] + 1,
+        tail_s=at_s[-1] + 1 - at_s[len(held.past)],
+        early=stages.catalogue(held.past.drop(columns="text")),  # for counts: they read no text
+        last_tenth=asked_of(held, stages),
+        truths=held.asked["item_id"].tolist(),
+    )
+
+
+def run(
+    lessons: Lessons, exams: Sequence[Exam], options: argparse.Namespace, folder: Path
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """All predictions, and what each training took."""
+    rows, training = [], []
+    for name in options.models:
+        for seed in options.seeds if is_random(name) else options.seeds[:1]:
+            made = contender(name, seed, lessons, options.set, folder / f"{name}-{seed}")
+            took = {"model": name, "seed": seed, **made.took}
+            training += [took] if made.took else []
+            rows += [part for of in exams for part in predicted(of, made.scorers(of.catalogue), name, seed)]
+            print(took, flush=True)
+    return pd.concat(rows, ignore_index=True), training
+
+
+def predicted(of: Exam, scorers: BySlot, name: str, seed: int) -> Iterator[pd.DataFrame]:
+    """One frame per setting, one row per query."""
+    truth = of.split.asked
+    for (history, slot), asked in of.asked.items():
+        answered = answers(scorers[slot], asked, truth["item_id"].tolist(), N_SHOWN)
+        yield pd.DataFrame(
+            {
+                **{"split": of.split.name, "model": name, "history": history, "slot": slot, "seed": seed},
+                **{column: truth[column].to_numpy() for column in ("trajectory_id", "user_id")},
+                "poi_id": truth["item_id"].to_numpy(),
+                "rank": answered["rank"],
+                "top20": answered["top"],
+            }
+        )
+
+
+def figures(summed: pd.DataFrame, training: list[dict[str, Any]], lessons: Lessons) -> dict[str, Any]:
+    """What the results keep: the cells of the table, by split, setting and model."""
+    kept: dict[str, Any] = {}
+    for (split, history, slot, model), rows in summed.groupby(list(GROUP), sort=False):
+        setting = kept.setdefault(split, {}).setdefault(f"history {history}, slot {slot}", {})
+        setting[model] = dict(zip(rows["metric"], cells(rows), strict=True))
+    return {
+        "claim": "accuracy and MRR of the next place: value ±standard error over queries/deviation over seeds",
+        "venues": len(lessons.catalogue.item_ids),
+        "queries": {split: int(n) for split, n in summed.groupby("split")["n"].max().items()},
+        "figures": kept,
+        "training": training,
+    }
+
+
+if __name__ == "__main__":
+    main()

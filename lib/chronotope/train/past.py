@@ -1,0 +1,103 @@
+"""What everybody had done by earlier moments: the counts that training queries may read.
+
+Letters: N items, E eras, R regions, D dayparts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from chronotope.train.batches import users_of
+from chronotope.train.scoring import Bools, Catalogue, Counted, Doubles, Ints, Users
+
+READ_USERS = 512  # histories in memory at a time
+MOST_ERAS = 12  # moments counted at: more of them are fresher counts, and as many times the memory
+
+
+def eras(files: Sequence[Path], catalogue: Catalogue, end_s: float, gap_s: float) -> list[Counted]:
+    """What had been counted by `MOST_ERAS` moments up to `end_s`, between which about as many events lie, in order.
+
+    Before all of them comes an era in which nothing had been: else the earliest queries would read their own answers.
+
+    Args:
+        files: Parquet files with rows of `chronotope.train.histories.histories`.
+        catalogue: whose items, regions and dayparts are counted.
+        end_s: epoch seconds of the last moment; nothing from then on is counted.
+        gap_s: a step that comes later than this after the one before does not follow it.
+
+    """
+    moments = spread(files, catalogue, end_s)
+    rows, n_items = catalogue.popularity.shape
+    popularity, transitions = (sparse.csr_matrix((len(moments) * n, n_items)) for n in (rows, n_items))
+    for users in histories(files, catalogue):
+        new_popularity, new_transitions = counted(users, catalogue, moments, gap_s)
+        popularity, transitions = popularity + new_popularity, transitions + new_transitions
+    so_far = [sparse.csr_matrix((n, n_items), dtype=np.float32) for n in (rows, n_items)]
+    found = [Counted(-np.inf, *so_far)]
+    for era, moment in enumerate(moments):
+        added = popularity[era * rows : (era + 1) * rows], transitions[era * n_items : (era + 1) * n_items]
+        so_far = [total + more for total, more in zip(so_far, added, strict=True)]
+        found.append(Counted(float(moment), *[total.astype(np.float32).tocsr() for total in so_far]))
+    return found
+
+
+def histories(files: Sequence[Path], catalogue: Catalogue) -> Iterator[Users]:
+    """The histories of the files, some users at a time."""
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=READ_USERS):
+                yield users_of(batch.to_pandas(), catalogue)
+
+
+def spread(files: Sequence[Path], catalogue: Catalogue, end_s: float) -> Doubles:
+    """At most `MOST_ERAS` moments, ascending, the last of them `end_s`: quantiles of the steps' times before it."""
+    at_s = [users.at_s[real(users)] for users in histories(files, catalogue)]
+    earlier = np.concatenate(at_s or [np.empty(0)])
+    earlier = earlier[earlier < end_s]
+    if not earlier.size:
+        return np.array([end_s])
+    inner = np.quantile(earlier, np.arange(1, MOST_ERAS) / MOST_ERAS)
+    return np.unique(np.append(inner, end_s))
+
+
+def real(users: Users) -> Bools:
+    """Which steps [B, L] are of an item that the catalogue knows."""
+    return (np.arange(users.item.shape[1]) < users.length[:, None]) & (users.item >= 0)
+
+
+def counted(users: Users, catalogue: Catalogue, moments: Doubles, gap_s: float) -> tuple[sparse.csr_matrix, ...]:
+    """Events and successions between the moments: [E (1 + R) D, N] and [E N, N]; later ones are left out."""
+    user, step = np.nonzero(real(users))
+    item, at_s = users.item[user, step], users.at_s[user, step]
+    era = np.searchsorted(moments, at_s, side="right")
+    kept = era < len(moments)
+    user, step, item, era = user[kept], step[kept], item[kept], era[kept]
+    rows, n_items = catalogue.popularity.shape
+    daypart = catalogue.daypart_of_slot[np.maximum(users.slot[user, step], 0)]
+    region = users.region[user, step]
+    named = region >= 0
+    context = np.concatenate([daypart, (1 + region[named]) * len(catalogue.dayparts) + daypart[named]])
+    row = np.concatenate([era, era[named]]) * rows + context
+    popularity = counts_of(row, np.concatenate([item, item[named]]), (len(moments) * rows, n_items))
+    before = before_in_session(users, gap_s)[user, step]
+    follows = before >= 0
+    row = era[follows] * n_items + before[follows]
+    return popularity, counts_of(row, item[follows], (len(moments) * n_items, n_items))
+
+
+def counts_of(row: Ints, column: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """How often each (row, column) occurs."""
+    return sparse.coo_matrix((np.ones(len(row)), (row, column)), shape=shape).tocsr()
+
+
+def before_in_session(whole: Users, gap_s: float) -> Ints:
+    """The item before each step [R, L]; -2 where a longer gap than `gap_s`, or nothing, lies before it."""
+    previous = np.full_like(whole.item, -2)
+    previous[:, 1:] = whole.item[:, :-1]
+    together = np.nan_to_num(whole.gap_s, nan=np.inf) <= gap_s
+    return np.where(together & (whole.item >= 0), previous, -2)

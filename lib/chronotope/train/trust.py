@@ -1,0 +1,75 @@
+"""How memory is trusted: what the memory features of an item add to its score, at a time and in a place.
+
+`G(m, c) = phi(m, c) - phi(0, c)` with `phi(m, c) = w . z(m, c) + m . (A c)`: z are two layers over the features m of a
+(query, item) pair and the context c of the query, and the second term lets the context weigh each feature by itself
+(after Cheng et al., "Wide & deep learning for recommender systems", DLRS 2016, section 3). An item of which memory
+knows nothing gets nothing.
+
+Letters: Q queries, M pairs, F features, C numbers of the context, H hidden units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FARTHEST = 6.0  # standard deviations from the mean at which features are cut
+
+
+class Trust(nn.Module):
+    """The function G; `features` are the parts of the score that its F inputs belong to, in their order."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, features: Sequence[str], context: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.parts_of = list(features)
+        self.of_features = nn.Linear(len(features), hidden)
+        self.of_context = nn.Linear(context, hidden, bias=False)
+        self.second = nn.Linear(hidden, hidden // 2)
+        self.last = nn.Linear(hidden // 2, 1, bias=False)
+        self.weigh = nn.Linear(context, len(features))
+        nn.init.zeros_(self.weigh.weight)
+        nn.init.zeros_(self.weigh.bias)
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("mean", torch.zeros(len(features)))
+        self.register_buffer("deviation", torch.ones(len(features)))
+
+    def measure(self, features: Tensor) -> None:
+        """Take mean and deviation of features [M, F], from then on all are scaled with them."""
+        if len(features) > 1:
+            self.mean.copy_(features.mean(dim=0))
+            self.deviation.copy_(features.std(dim=0) + 1e-3)
+
+    def forward(self, features: Tensor, context: Tensor, query: Tensor) -> Tensor:
+        """What features [M, F] of pairs of the queries [M] add to the scores [M], in contexts [Q, C]."""
+        base, weigh = self.of_context(context), self.weigh(context)  # [Q, H], [Q, F]
+        nothing = self.phi(torch.zeros_like(self.mean)[None], base, weigh)
+        said: Tensor = self.phi(features, base[query], weigh[query]) - nothing[query]
+        return said
+
+    def phi(self, features: Tensor, base: Tensor, weigh: Tensor) -> Tensor:
+        """The function phi of features [M, F], or [1, F] for all; `base` [M, H], `weigh` [M, F] are the context's."""
+        even = ((features - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
+        first = self.dropout(functional.gelu(self.of_features(even) + base))
+        second = self.dropout(functional.gelu(self.second(first)))
+        total: Tensor = self.last(second)[:, 0] + (even * weigh).sum(dim=1)
+        return total
+
+    def parts(self, features: Tensor, context: Tensor, query: Tensor) -> Mapping[str, Tensor]:
+        """What each named part adds [M]; they sum to `forward`.
+
+        Parts are told one after the other, in their order, and each gets what the score then gains. What two parts say
+        only together goes to the later one.
+        """
+        base, weigh = self.of_context(context)[query], self.weigh(context)[query]
+        names = list(dict.fromkeys(self.parts_of))
+        told = [[names.index(part) < n for part in self.parts_of] for n in range(len(names) + 1)]
+        masks = torch.tensor(told, dtype=features.dtype, device=features.device)
+        totals = [self.phi(features * mask, base, weigh) for mask in masks]
+        return {name: after - before for name, (before, after) in zip(names, pairwise(totals), strict=True)}

@@ -1,0 +1,77 @@
+"""The program, as anyone would run it, on a small log."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from conftest import QUICK_JVM
+from tests.benchmarks.checkins import as_published, drawn
+from tests.conftest import ROOT
+
+MODELS = ["chronotope", "count_blend", "user_frequency"]
+TINY = ["train.epochs=1", "train.dim=8", "train.hidden=8", "night.threads=1"]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """The folder that a run leaves."""
+    folder = tmp_path_factory.mktemp("next_place")
+    for name, hour, seed in (("train", 0, 1), ("validation", 130, 2), ("test", 260, 3)):
+        as_published(drawn(seed, hour, 4, 80)).to_parquet(folder / f"{name}.parquet")
+    files = [f"--{name}={folder / name}.parquet" for name in ("train", "validation", "test")]
+    overrides = [f"--set={value}" for value in TINY]
+    chosen = ["--models", *MODELS, "--seeds", "1", "2", "--out", str(folder / "out"), "--results", str(folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.next_place", *files, *chosen, *overrides],
+        cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), "JDK_JAVA_OPTIONS": QUICK_JVM},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture
+def predictions(out):
+    return pd.read_parquet(out / "out" / "predictions.parquet")
+
+
+def test_there_is_one_row_per_query_and_setting(predictions):
+    assert list(predictions) == [
+        "split", "model", "history", "slot", "seed", "trajectory_id", "user_id", "poi_id", "rank", "top20",
+    ]  # fmt: skip
+    keys = ["split", "model", "history", "slot", "seed", "trajectory_id"]
+    assert not predictions.duplicated(keys).any()
+    asked = predictions.groupby("split")["trajectory_id"].nunique()
+    assert set(asked.index) == {"validation", "test"}
+    runs = predictions.groupby(["split", "model", "seed", "history", "slot"]).size()
+    assert (runs == asked.reindex(runs.index.get_level_values("split")).to_numpy()).all()
+    settings = {("train", "known"), ("train", "unknown"), ("all", "known"), ("all", "unknown"), ("night", "known")}
+    assert set(zip(predictions["history"], predictions["slot"], strict=True)) == settings
+    seeds = predictions.groupby("model")["seed"].unique().map(sorted).to_dict()
+    assert seeds == {"chronotope": [1, 2], "count_blend": [1, 2], "user_frequency": [1]}
+
+
+def test_ranks_and_lists_agree(predictions):
+    for row in predictions.itertuples():
+        assert len(set(row.top20)) == len(row.top20) == 8, "all venues of a small world"
+        assert 1 + list(row.top20).index(row.poi_id) <= row.rank <= 8, "ties count against the model"
+    assert predictions["rank"].nunique() > 3
+
+
+def test_the_summary_is_that_of_the_predictions(out, predictions):
+    kept = json.loads((out / "next_place.json").read_text(encoding="utf-8"))
+    assert kept["queries"] == predictions.groupby("split")["trajectory_id"].nunique().to_dict()
+    rows = predictions.query("split == 'test' and history == 'all' and slot == 'known' and model == 'chronotope'")
+    of_query = (1 / rows["rank"]).groupby(rows["trajectory_id"]).mean()
+    of_seed = (1 / rows["rank"]).groupby(rows["seed"]).mean()
+    shown = kept["figures"]["test"]["history all, slot known"]["chronotope"]["mrr"]
+    assert shown == f"{of_query.mean():.3f} ±{of_query.sem():.3f}/{of_seed.std():.3f}".replace("0.", ".")
+    assert [(t["model"], t["seed"]) for t in kept["training"]] == [("chronotope", 1), ("chronotope", 2)]
+    assert all(0 < training["peak_gib"] < 6 for training in kept["training"])
+    assert str(out) not in json.dumps(kept), "no machine's paths"

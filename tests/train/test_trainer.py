@@ -1,0 +1,91 @@
+"""One model in training: what a pass over the examples leaves behind."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from chronotope.train.examples import Period
+from chronotope.train.past import eras
+from chronotope.train.space_time import SpaceTime
+from chronotope.train.tables import item_tables
+from chronotope.train.trainer import Course, Trainer, mean
+from tests.train import small
+
+ROWS = [small.history(f"u{n}", [(n + k) % 6 for k in range(20)]) for n in range(12)]
+CUT_S, END_S = small.MONDAY_S + 15 * small.HOUR_S, small.MONDAY_S + 20 * small.HOUR_S
+
+
+@pytest.fixture
+def trainer(defaults, tmp_path):
+    return trainer_of(defaults, tmp_path)
+
+
+def trainer_of(defaults, tmp_path, rows=ROWS, **changes):
+    torch.manual_seed(0)
+    changes = {"dim": 6, "hidden": 5, "trust_hidden": 6, "max_steps": 8, "batch_size": 20} | changes
+    settings = defaults.model_copy(update={"train": defaults.train.model_copy(update=changes)})
+    known, files = small.counted(small.catalogue(), ROWS), small.write(tmp_path, rows)
+    tables = item_tables(known, torch.device("cpu"), eras(files, known, CUT_S, 3 * small.HOUR_S))
+    course = Course(files, known, settings, Period(-math.inf, CUT_S), Period(CUT_S, END_S))
+    return Trainer(course, SpaceTime(known, tables, settings.train, (30.0, 3.0)), tables, 0)
+
+
+def weights(trainer):
+    return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+
+
+def test_training_moves_every_weight_and_lowers_the_loss(trainer):
+    trainer.measure()
+    before = weights(trainer)
+    losses = [trainer.train(epoch) for epoch in range(1, 5)]
+    still = {name for name, tensor in weights(trainer).items() if torch.equal(tensor, before[name])}
+    assert still == {"trust.mean", "trust.deviation", "waves.centre", "waves.spread"}
+    assert losses[-1] < losses[0] - 0.05
+
+
+def test_validation_changes_nothing_and_is_the_same_every_time(trainer):
+    trainer.train(1)
+    before = weights(trainer)
+    assert trainer.validate() == trainer.validate()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(trainer).items())
+
+
+def test_measuring_shows_the_model_the_scale_of_the_features(trainer):
+    trainer.measure()
+    (example, *_) = trainer.course.examples(trainer.course.training, 0)
+    even = (trainer.memory_of(example).features - trainer.model.trust.mean) / trainer.model.trust.deviation
+    assert trainer.model.trust.mean.abs().max() > 0.1
+    assert float(even.mean().abs()) < 0.5
+
+
+def test_queries_read_windows_for_their_state_and_whole_histories_for_their_memory(trainer):
+    for example in trainer.course.examples(trainer.course.training, 0):
+        known = trainer.memory_of(example)
+        seen = known.features[:, 0] > 0
+        assert example.users.item.shape[1] <= 8
+        for q in (0, len(example.truth) - 1):
+            row, n = example.of_whole.user[q], example.of_whole.known_steps[q]
+            own = set(example.whole.item[row, :n].tolist())
+            hidden = example.of_whole.hidden_to[q] > example.of_whole.hidden_from[q]
+            assert hidden or set(known.item[(known.query == q) & seen].tolist()) == own
+
+
+@pytest.mark.parametrize("exact_items", [6, 4])
+def test_the_truths_and_all_that_memory_speaks_of_are_candidates(defaults, tmp_path, exact_items):
+    made = trainer_of(defaults, tmp_path, exact_items=exact_items)
+    (example, *_) = made.course.examples(made.course.training, 0)
+    known, truth = made.memory_of(example), torch.from_numpy(example.truth)
+    items = set(made.candidates(made.model, known, truth).items.tolist())
+    assert items >= {*truth.tolist(), *known.item.tolist()}
+    assert exact_items == 4 or len(items) == 6
+
+
+def test_nothing_to_learn_from_has_no_loss(defaults, tmp_path):
+    made = trainer_of(defaults, tmp_path, [small.history("u", [])])
+    made.measure()
+    assert math.isnan(made.train(1))
+    assert math.isnan(made.validate())
+    assert math.isnan(mean(0.0, 0))
