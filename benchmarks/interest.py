@@ -3,8 +3,10 @@
     python -m benchmarks.interest
 
 Both read the same Parquet files in one session on two cores, in alternating runs; the median counts. Ours goes all the
-way from texts and events to the users' weighted vectors; the pipeline ends with weighted vectors per text, and its
-tokenizer only lower-cases and splits at white space, knows no stop words, and sums over no events: the easier task.
+way from texts and events to the users' weighted vectors, and writes its tokens, sums and frequencies to files and reads
+them back, as a night does; the pipeline ends with weighted vectors per text, and its tokenizer only lower-cases and
+splits at white space, knows no stop words, and sums over no events: the easier task. The vectors of either are computed
+and not written.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def main() -> None:
         items, events = (spark.read.parquet(f"{folder}/{name}") for name in ("items", "events"))
         seconds = measure(
             {
-                "chronotope": lambda: ours(items, events, settings, Path(folder) / "tokens"),
+                "chronotope": lambda: ours(items, events, settings, Path(folder)),
                 "count_vectorizer_idf": lambda: spark_pipeline(items),
             },
             options.runs,
@@ -104,14 +106,18 @@ def session(folder: Path) -> SparkSession:
     return open_session("interest benchmark", path)
 
 
-def ours(items: DataFrame, events: DataFrame, settings: Settings, scratch: Path) -> None:
-    """Texts and events to both horizons' vectors, IDF recounted: a first night; tokens are written aside as there."""
-    tokens(items, events, settings).write.mode("overwrite").parquet(str(scratch))
-    terms_of_texts = items.sparkSession.read.parquet(str(scratch))
-    sums = term_sums(events, items, terms_of_texts, settings, NIGHT)
-    terms = document_frequencies(terms_of_texts, sums, settings, NIGHT).persist()
-    interests(sums, terms, settings, NIGHT).write.format("noop").mode("overwrite").save()
-    terms.unpersist()
+def ours(items: DataFrame, events: DataFrame, settings: Settings, folder: Path) -> None:
+    """Texts and events to both horizons' vectors, IDF recounted: what jobs/interest.py does on a first night."""
+    texts = aside(tokens(items, events, settings), folder / "tokens")
+    sums = aside(term_sums(events, texts, settings, NIGHT), folder / "term_sums")
+    terms = aside(document_frequencies(texts, sums, settings, NIGHT), folder / "terms")
+    interests(sums, terms, settings, NIGHT, first=True).write.format("noop").mode("overwrite").save()
+
+
+def aside(frame: DataFrame, folder: Path) -> DataFrame:
+    """The frame written and read back, as a night's scratch files and staged tables are."""
+    frame.write.mode("overwrite").parquet(str(folder))
+    return frame.sparkSession.read.schema(frame.schema).parquet(str(folder))
 
 
 def spark_pipeline(items: DataFrame) -> None:

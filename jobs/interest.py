@@ -15,12 +15,13 @@ def run(night: Night) -> None:
     recount = needs_refresh(current_version(night.read("terms")), night.date, settings.interest.refresh_days)
     texts = night.scratch("tokens", tokens(items if recount else described_by(items, events), events, settings))
 
-    night.write("term_sums", term_sums(events, items, texts, settings, night.date))
+    night.write("term_sums", term_sums(events, texts, settings, night.date))
     sums = night.read("term_sums")
     if recount:
         night.write("terms", document_frequencies(texts, sums, settings, night.date))
     touched = None if recount else night.rows("term_sums")
-    night.write("interests", interests(sums, night.read("terms"), settings, night.date, touched))
+    first = night.before is None
+    night.write("interests", interests(sums, night.read("terms"), settings, night.date, touched, first))
 
 
 if __name__ == "__main__":

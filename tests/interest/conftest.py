@@ -55,7 +55,7 @@ def sums_of(make):
         items, frame_of_events = make(texts, events)
         if partitions:
             frame_of_events = frame_of_events.repartition(partitions)
-        found = term_sums(frame_of_events, items, tokens(items, frame_of_events, settings), settings, night)
+        found = term_sums(frame_of_events, tokens(items, frame_of_events, settings), settings, night)
         return found if raw else as_dict(found)
 
     return run

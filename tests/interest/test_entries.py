@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotope.interest.entries import entries_of, summed, sums_by_user
+from chronotope.interest.entries import entries_of, stable_sort, summed, sums_by_user
 
 ROWS = st.lists(
     st.tuples(
@@ -73,3 +73,11 @@ def test_what_is_held_back_keeps_only_its_own_terms():
     last = entries.users_from(1)
     assert (last.terms.to_pylist(), as_rows(last)) == (["zé"], [("b", "zé", 2.0, 4.0)])
     assert as_rows(entries.users_before(1)) == [("a", "x", 1.0, 2.0), ("a", "y", 1.0, 2.0)]
+
+
+@given(st.lists(st.integers(0, 5)), st.sampled_from([6, 2**62]))
+def test_keys_are_sorted_with_their_positions(keys, end):
+    keys = np.array(keys, dtype=np.int64)
+    found, order = stable_sort(keys, end)
+    assert order.tolist() == np.argsort(keys, kind="stable").tolist()
+    assert found.tolist() == sorted(keys)

@@ -123,7 +123,7 @@ def test_one_user_with_very_many_events(spark, make, defaults):
 
     items, one = make(TEXTS, [event()])
     many = one.drop("event_id").crossJoin(spark.range(200_000).select(F.col("id").cast("string").alias("event_id")))
-    found = as_dict(term_sums(many, items, tokens(items, many, defaults), defaults, NIGHT))
+    found = as_dict(term_sums(many, tokens(items, many, defaults), defaults, NIGHT))
     assert found["s:u1"]["long"]["red"] == pytest.approx(200_000 * 0.5 * 2 ** (-1 / 30))
 
 
@@ -163,11 +163,13 @@ def test_nights_add_up_once_rescaled(sums_of, defaults, seed, split_days):
     assert added == approx(in_one_go)
 
 
-def test_each_distinct_text_has_one_row_of_terms(make, defaults):
+def test_each_item_and_each_distinct_query_has_one_row_of_terms(make, defaults):
     texts = {f"s:i{n}": "red shoes" for n in range(5)} | {"s:i9": "Red shoes", "s:i8": None, "s:i7": "the"}
-    items, events = make(texts, [event(query="red shoes"), event(query="the"), event(query=None)])
-    found = sorted((row.text_digest, row.terms) for row in tokens(items, events, defaults).collect())
-    assert found == sorted([(digest("red shoes"), "red shoes"), (digest("Red shoes"), "red shoes")])
+    queries = ["red shoes", "red shoes", "the", None]
+    items, events = make(texts, [event(query=query) for query in queries])
+    found = sorted((row.document, row.is_item, row.terms) for row in tokens(items, events, defaults).collect())
+    described = [(f"s:i{n}", True, "red shoes") for n in (0, 1, 2, 3, 4, 9)]
+    assert found == sorted([*described, (digest("red shoes"), False, "red shoes")])
 
 
 def test_bytes_that_are_no_utf8_do_not_stop_the_night(spark, make, defaults):

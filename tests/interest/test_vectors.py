@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronotope.interest import interests
-from chronotope.interest.vectors import Idf, with_ages
+from chronotope.interest.vectors import TOP, Idf, as_weights, rounded, with_ages
 from chronotope.tables import TABLES
 from tests.interest.conftest import END
 from tests.oracles import interest as oracle
@@ -38,13 +38,13 @@ def idf_rows(idf, n_documents=10, version="2012-10-29"):
     ]
 
 
-def vectors(spark, rows, settings, idf=None, touched=None, partitions=None, **counted):
+def vectors(spark, rows, settings, idf=None, touched=None, partitions=None, first=False, **counted):
     sums = frame(spark, "term_sums", rows)
     sums = sums.repartition(partitions) if partitions else sums
     if touched is not None:
         touched = spark.createDataFrame([(user,) for user in touched], "user_id string")
     terms = frame(spark, "terms", idf_rows({} if idf is None else idf, **counted))
-    found = interests(sums, terms, settings, NIGHT, touched).collect()
+    found = interests(sums, terms, settings, NIGHT, touched, first).collect()
     return {(row.user_id, row.horizon): [(entry.term, entry.weight) for entry in row.terms] for row in found}
 
 
@@ -150,6 +150,13 @@ def test_partitions_do_not_matter(spark, defaults):
     assert vectors(spark, rows, defaults, partitions=5) == approx(vectors(spark, rows[::-1], defaults, partitions=1))
 
 
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_a_first_night_gives_what_any_night_does(spark, defaults, partitions):
+    rows = random_rows(6, users=9, nights=1)
+    random.Random(6).shuffle(rows)
+    assert vectors(spark, rows, defaults, partitions=partitions, first=True) == vectors(spark, rows, defaults)
+
+
 def test_ten_years_ago_and_tiny_weights_neither_overflow_nor_vanish(spark, defaults):
     rows = [
         sums_row("s:gone", 3650, red=(3, 3), hat=(4, 4)),
@@ -191,6 +198,16 @@ def test_ages_are_from_each_users_latest_night(size):
     ]
     ages = [age for batch in with_ages([*batches, batches[0].slice(0, 0)]) for age in batch.column("age_s").to_pylist()]
     assert ages == [0, 100, 200, 0, 0, 0, 300]
+
+
+@given(st.lists(st.floats(0, 1)))
+def test_weights_are_rounded_to_30_bits_in_the_same_order(weights):
+    weights = np.sort(np.array(weights))
+    size = rounded(weights)
+    assert (np.diff(size) >= 0).all()
+    assert as_weights(size) == pytest.approx(weights, rel=2**-30, abs=1e-316)
+    assert (rounded(as_weights(size) * (1 + 2**-40)) == size).all()
+    assert (size < TOP).all()
 
 
 def test_idf_lookup_without_spark():

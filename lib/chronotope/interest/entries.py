@@ -50,6 +50,11 @@ def entries_of(users: pa.Array, lengths: Ints, terms: pa.Array, weights: Floats)
     return Entries(owners.dictionary, flat.dictionary, user, indices(flat), weights)
 
 
+def terms_in(joined: pa.Array) -> pa.ListArray:
+    """The terms of strings in which they are joined by spaces."""
+    return pc.ascii_split_whitespace(joined)  # takes two thirds of what splitting at a pattern does
+
+
 def lengths_of(lists: pa.ListArray) -> Ints:
     """The length of each list of a column without nulls."""
     return np.asarray(pc.list_value_length(lists).to_numpy(zero_copy_only=False), np.int64)
@@ -57,19 +62,21 @@ def lengths_of(lists: pa.ListArray) -> Ints:
 
 def summed(parts: list[Entries]) -> Entries:
     """All parts in one, each user and term once: users in order of appearance, their terms by code point."""
-    users, user = merged([part.users for part in parts], [part.user for part in parts])
-    terms, term = merged([part.terms for part in parts], [part.term for part in parts])
+    users, new_users = merged([part.users for part in parts])
+    terms, new_terms = merged([part.terms for part in parts])
     order = pc.sort_indices(terms)
     rank = np.empty(len(order), np.int64)
     rank[order.to_numpy()] = np.arange(len(order))
-    key = user * max(len(terms), 1) + rank[term]
+    user = np.concatenate([new[part.user] for part, new in zip(parts, new_users, strict=True)])
+    term = np.concatenate([rank[new][part.term] for part, new in zip(parts, new_terms, strict=True)])
     weights = np.concatenate([part.weights for part in parts], axis=1)
+    key = user * len(terms) + term
     if (key[1:] > key[:-1]).all():  # as the sums of one night come
-        return Entries(users, terms.take(order), user, rank[term], weights)
-    by_key = np.argsort(key, kind="stable")  # three times as fast as the default on rows that come by user
-    first = first_of_each(key[by_key])
-    totals = np.add.reduceat(weights[:, by_key], first, axis=1)
-    return Entries(users, terms.take(order), user[by_key][first], rank[term][by_key][first], totals)
+        return Entries(users, terms.take(order), user, term, weights)
+    key, by_key = stable_sort(key, len(users) * len(terms))
+    first = first_of_each(key)
+    user, term = np.divmod(key[first], len(terms))
+    return Entries(users, terms.take(order), user, term, np.add.reduceat(weights[:, by_key], first, axis=1))
 
 
 def sums_by_user(batches: Iterable[pa.RecordBatch], read: Callable[[pa.RecordBatch], Entries]) -> Iterator[Entries]:
@@ -94,12 +101,24 @@ def first_of_each(keys: Ints) -> Ints:
     return np.flatnonzero(np.diff(keys, prepend=-1))
 
 
-def merged(dictionaries: list[pa.Array], codes: list[Ints]) -> tuple[pa.Array, Ints]:
-    """One dictionary for several, and the codes in it."""
+def stable_sort(keys: Ints, end: int) -> tuple[Ints, Ints]:
+    """Keys from 0 to before `end` in ascending order, and where each of them was; equal ones stay in their order.
+
+    Each key is sorted with its position in its lower bits, for numpy sorts numbers five times as fast as positions.
+    """
+    bits = len(keys).bit_length()
+    if end.bit_length() + bits < 64:
+        packed = np.sort(keys << bits | np.arange(len(keys)))
+        return packed >> bits, packed & ((1 << bits) - 1)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], order
+
+
+def merged(dictionaries: list[pa.Array]) -> tuple[pa.Array, list[Ints]]:
+    """One dictionary for several, and the new codes of each one's values."""
     encoded = pa.concat_arrays(dictionaries).dictionary_encode()
-    renamed = indices(encoded)
-    offsets = np.cumsum([0, *[len(dictionary) for dictionary in dictionaries[:-1]]])
-    return encoded.dictionary, np.concatenate([renamed[c + o] for c, o in zip(codes, offsets, strict=True)])
+    ends = np.cumsum([len(dictionary) for dictionary in dictionaries])
+    return encoded.dictionary, np.split(indices(encoded), ends[:-1])
 
 
 def indices(encoded: pa.DictionaryArray) -> Ints:

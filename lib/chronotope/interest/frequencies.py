@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
-from chronotope.interest.entries import first_of_each, indices, lengths_of
-from chronotope.interest.texts import Batches
 from chronotope.tables.interests import TERMS
 
 
@@ -39,7 +34,7 @@ def document_frequencies(tokens: DataFrame, term_sums: DataFrame, settings: Sett
     sums. By `interest.idf`, see `idf_of`. No document gives no row.
 
     Args:
-        tokens: what `tokens` gave for all current items; texts of no item are ignored.
+        tokens: what `tokens` gave for all current items; queries are not counted.
         term_sums: those of all nights up to this one.
         settings: reads `interest`.
         night: names the version.
@@ -67,10 +62,9 @@ def idf_of(n_documents: Column, document_frequency: Column, kind: str) -> Column
 
 def count_items(tokens: DataFrame) -> tuple[DataFrame, DataFrame]:
     """(term, document_frequency) over items, and their number in one row."""
-    documents = tokens.where("n_items > 0")
-    parts = documents.select("terms", "n_items").mapInArrow(count_in_batches, "term string, n bigint")
+    parts = tokens.where(F.size("counted") > 0).select(F.inline("counted"))
     counted = parts.groupBy("term").agg(F.sum("n").alias("document_frequency"))
-    return counted, documents.agg(F.sum("n_items").alias("n_documents"))
+    return counted, tokens.agg(F.count_if("is_item").alias("n_documents"))
 
 
 def count_users(term_sums: DataFrame) -> tuple[DataFrame, DataFrame]:
@@ -78,21 +72,6 @@ def count_users(term_sums: DataFrame) -> tuple[DataFrame, DataFrame]:
     pairs = term_sums.select("user_id", F.explode(F.split("terms", " ")).alias("term")).distinct()
     counted = pairs.groupBy("term").agg(F.count("*").alias("document_frequency"))
     return counted, term_sums.agg(F.count_distinct("user_id").alias("n_documents"))
-
-
-def count_in_batches(batches: Batches) -> Batches:
-    """The items that have each term, batch by batch: from rows (terms, n_items) to rows (term, n)."""
-    for batch in batches:
-        terms = pc.split_pattern(batch.column("terms"), " ")
-        encoded = terms.flatten().dictionary_encode()
-        n_terms = max(len(encoded.dictionary), 1)
-        document = np.repeat(np.arange(len(terms)), lengths_of(terms))
-        # Sorted and cut: np.unique hashes, which took 50 times as long on 600,000 pairs.
-        pairs = np.sort(document * n_terms + indices(encoded))
-        pairs = pairs[first_of_each(pairs)]
-        n_items = batch.column("n_items").to_numpy()
-        n = np.bincount(pairs % n_terms, n_items[pairs // n_terms], len(encoded.dictionary)).astype(np.int64)
-        yield pa.RecordBatch.from_arrays([encoded.dictionary, pa.array(n)], names=["term", "n"])
 
 
 def current_version(terms: DataFrame) -> str | None:

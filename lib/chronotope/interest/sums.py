@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import InterestSettings, Settings
-from chronotope.interest.entries import HORIZONS, Entries, entries_of, lengths_of, sums_by_user
+from chronotope.interest.entries import HORIZONS, Entries, entries_of, lengths_of, sums_by_user, terms_in
 from chronotope.interest.texts import Batches
 from chronotope.sessions.memory import weight_of
 from chronotope.slots import end_of
@@ -20,7 +20,7 @@ from chronotope.tables.interests import TERM_SUMS
 DAY_S = 86_400.0
 
 
-def term_sums(events: DataFrame, items: DataFrame, tokens: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+def term_sums(events: DataFrame, tokens: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
     """What a night's events add to their users' interests: table `term_sums`.
 
     `weight(u, w) = sum over events e of u: a(action_e) * tf(w, d_e) * 2^(-(night_end - t_e) / half_life)`, with
@@ -33,20 +33,19 @@ def term_sums(events: DataFrame, items: DataFrame, tokens: DataFrame, settings: 
 
     Args:
         events: the events that this night took in.
-        items: current items; only `item_id` and `text_digest` are read.
-        tokens: what `tokens` gave for them.
+        tokens: what `tokens` gave for them and the items that they name.
         settings: reads `interest` (half-lives, action weights) and `night.time_zone`.
         night: the date whose end the weights refer to, and what the rows are written under.
 
     """
-    documents = document_weights(events, items, settings, night).join(tokens, "text_digest")
+    documents = document_weights(events, settings, night).join(tokens, "document")
     by_user = documents.select("user_id", *HORIZONS, "terms").repartition("user_id").sortWithinPartitions("user_id")
     schema = "user_id string, terms string, long array<double>, short array<double>"
     return TERM_SUMS.conform(by_user.mapInArrow(add_up, schema).withColumn("night", F.lit(night)))
 
 
-def document_weights(events: DataFrame, items: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
-    """How much each text counts for each user: columns user_id, text_digest, long, short.
+def document_weights(events: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+    """How much each document counts for each user: columns user_id, document, long, short.
 
     Events are added up per user and item first: a user with a million events has as many rows as items and queries.
     """
@@ -58,9 +57,8 @@ def document_weights(events: DataFrame, items: DataFrame, settings: Settings, ni
         for horizon, half_life_days in half_lives_days(settings.interest).items()
     ]
     met = events.where(age_s > 0).groupBy("user_id", "item_id", "query").agg(*weights)
-    digests = met.join(items.select("item_id", "text_digest"), "item_id", "left")
-    texts = F.array_compact(F.array("text_digest", F.md5("query")))
-    return digests.select("user_id", F.explode(texts).alias("text_digest"), *HORIZONS)
+    documents = F.array_compact(F.array("item_id", F.md5("query")))
+    return met.select("user_id", F.explode(documents).alias("document"), *HORIZONS)
 
 
 def decay(age_s: Column, half_life_days: float) -> Column:
@@ -85,7 +83,7 @@ def add_up(batches: Batches) -> Batches:
 
 def frequencies(batch: pa.RecordBatch) -> Entries:
     """One entry per occurrence of a term, weighing its document's weight over the document's length."""
-    terms = pc.split_pattern(batch.column("terms"), " ")
+    terms = terms_in(batch.column("terms"))
     lengths = lengths_of(terms)
     weights = np.stack([batch.column(horizon).to_numpy() for horizon in HORIZONS])
     return entries_of(batch.column("user_id"), lengths, terms.flatten(), np.repeat(weights / lengths, lengths, axis=1))

@@ -17,11 +17,14 @@ from chronotope.interest.entries import (
     HORIZONS,
     Entries,
     Floats,
+    Ints,
     entries_of,
     first_of_each,
     indices,
     lengths_of,
+    stable_sort,
     sums_by_user,
+    terms_in,
 )
 from chronotope.interest.frequencies import idf_of
 from chronotope.interest.sums import DAY_S, half_lives_days
@@ -29,12 +32,18 @@ from chronotope.interest.texts import Batches
 from chronotope.slots import day_end, end_of
 from chronotope.tables.interests import INTERESTS
 
-MANTISSA_BITS = 30
+DROPPED_BITS = 23  # of the 53 of a double's significand
+TOP = 1024 << 52 - DROPPED_BITS  # 2, as `rounded` gives it: above every weight of a vector of norm 1
 PIECE_ROWS = 1000  # some 500,000 terms: twice as fast as 10,000 rows, whose arrays leave the processor's cache
 
 
 def interests(
-    term_sums: DataFrame, terms: DataFrame, settings: Settings, night: dt.date, touched: DataFrame | None = None
+    term_sums: DataFrame,
+    terms: DataFrame,
+    settings: Settings,
+    night: dt.date,
+    touched: DataFrame | None = None,
+    first: bool = False,
 ) -> DataFrame:
     """Every user's interest vector at a night's end, over the long and the short horizon: table `interests`.
 
@@ -52,17 +61,20 @@ def interests(
         settings: reads `interest` and `night.time_zone`.
         night: gives `as_of`, and what the rows are written under.
         touched: a frame with the `user_id` of the users wanted; None for all, as after a recount.
+        first: whether it is the first night, whose `term_sums` have one row per user: they are not moved then.
 
     """
     wanted = (
         term_sums if touched is None else term_sums.join(touched.select("user_id").distinct(), "user_id", "left_semi")
     )
     ended_s = F.unix_seconds(day_end(F.col("night"), settings.night.time_zone)).alias("ended_s")
-    rows = wanted.select("user_id", "terms", *HORIZONS, ended_s).repartition("user_id")
+    rows = wanted.select("user_id", "terms", *HORIZONS, ended_s)
+    if not first:
+        rows = rows.repartition("user_id").sortWithinPartitions("user_id", F.desc("ended_s"))
     idf = Idf.collect(terms, settings.interest.idf)
     schema = "user_id string, horizon string, terms array<struct<term:string,weight:double>>"
     weigh = weigher(idf, half_lives_days(settings.interest), settings.interest.max_terms)
-    vectors = rows.sortWithinPartitions("user_id", F.desc("ended_s")).mapInArrow(weigh, schema)
+    vectors = rows.mapInArrow(weigh, schema)
     stamps = {
         "as_of": F.lit(end_of(night, settings.night.time_zone)),
         "idf_version": F.lit(idf.version),
@@ -83,11 +95,13 @@ class Idf:
     @classmethod
     def collect(cls, terms: DataFrame, kind: str) -> Idf:
         """The rows of table `terms`; without any, every term is as new as the others."""
-        counted = terms.agg(F.coalesce(F.max("n_documents"), F.lit(0)).alias("n"), F.max("version").alias("version"))
-        unseen = counted.select(idf_of(F.col("n"), F.lit(0), kind), F.coalesce("version", F.lit("")))
-        known = terms.select("term", "idf").toArrow()
+        of_unseen = idf_of(F.col("n_documents"), F.lit(0), kind).alias("unseen")
+        known = terms.select("term", "idf", of_unseen, "version").toArrow()
         values = known.column("idf").to_numpy()
-        return cls(known.column("term").combine_chunks(), values, *unseen.collect()[0])
+        if not len(values):
+            return cls(pa.array([], pa.string()), values, float(kind == "smooth"), "")
+        unseen, version = (known.column(name)[0].as_py() for name in ("unseen", "version"))
+        return cls(known.column("term").combine_chunks(), values, unseen, version)
 
     def of(self, terms: pa.Array) -> Floats:
         """The IDF of each term."""
@@ -100,7 +114,7 @@ def weigher(idf: Idf, half_lives_days: Mapping[str, float], max_terms: int) -> C
     """The Arrow function from rows of term sums and `ended_s`, latest first, to rows (user_id, horizon, terms)."""
 
     def rescaled(batch: pa.RecordBatch) -> Entries:
-        terms = pc.split_pattern(batch.column("terms"), " ")
+        terms = terms_in(batch.column("terms"))
         lengths, age_days = lengths_of(terms), batch.column("age_s").to_numpy() / DAY_S
         kept = {name: np.repeat(2 ** (-age_days / half_lives_days[name]), lengths) for name in HORIZONS}
         weights = [batch.column(name).flatten().to_numpy() * kept[name] for name in HORIZONS]
@@ -137,40 +151,56 @@ def with_ages(batches: Batches) -> Batches:
 
 
 def normalised(entries: Entries, weights: Floats) -> Floats:
-    """Weights [E] over their user's L2 norm, rounded to 30 bits; zero where the norm is.
+    """Weights [E] over their user's L2 norm; zero where the norm is.
 
     They are divided by the user's largest weight first, for the squares of small ones would underflow.
     """
-    starts = entries.starts()[:-1]
-    largest = np.maximum.reduceat(weights, starts)[entries.user]
-    shares = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > 0)
-    norm = np.sqrt(np.add.reduceat(shares**2, starts))[entries.user]
-    mantissa, exponent = np.frexp(np.divide(shares, norm, out=np.zeros_like(shares), where=norm > 0))
-    return np.asarray(np.ldexp(np.round(np.ldexp(mantissa, MANTISSA_BITS)), exponent - MANTISSA_BITS))
+    starts = entries.starts()
+    lengths, starts = np.diff(starts), starts[:-1]
+    largest = np.maximum.reduceat(weights, starts)
+    shares = weights / np.repeat(np.where(largest > 0, largest, 1), lengths)
+    norm = np.sqrt(np.add.reduceat(shares**2, starts))
+    return np.asarray(shares / np.repeat(np.where(norm > 0, norm, 1), lengths))
 
 
-def least_shown(entries: Entries, weights: Floats, max_terms: int) -> Floats:
-    """[U] the weight of each user's term number `max_terms`, 0 for users with fewer: most terms need no sorting."""
+def candidates(entries: Entries, weights: Floats, max_terms: int) -> Ints:
+    """Which entries [E] may be among their user's `max_terms` heaviest: most terms need no sorting.
+
+    More than those where weights differ by too little to tell them apart once they are rounded.
+    """
     starts = entries.starts()
     least = np.zeros(len(entries.users))
     for user in np.flatnonzero(np.diff(starts) > max_terms):
         least[user] = np.partition(weights[starts[user] : starts[user + 1]], -max_terms)[-max_terms]
-    return least
+    return np.flatnonzero(weights >= np.repeat(least * (1 - 1e-8), np.diff(starts)))
 
 
 def strongest(entries: Entries, horizon: str, weights: Floats, max_terms: int) -> pa.RecordBatch:
     """One row per user with the terms of positive weight, heaviest first, ties by term, at most `max_terms`."""
-    kept = np.flatnonzero((weights > 0) & (weights >= least_shown(entries, weights, max_terms)[entries.user]))
+    kept = candidates(entries, weights, max_terms)
+    size = rounded(weights[kept])
     # Entries are sorted by term, so stable sorts keep ties by term; on few users the second is a radix sort.
-    order = kept[np.argsort(-weights[kept], kind="stable")]
-    user = entries.user[order].astype(np.min_scalar_type(len(entries.users)))
+    below, by_weight = stable_sort(TOP - size, TOP + 1)
+    order = by_weight[: np.searchsorted(below, TOP)]
+    user = entries.user[kept[order]].astype(np.min_scalar_type(len(entries.users)))
     order = order[np.argsort(user, kind="stable")]
-    starts = np.searchsorted(entries.user[order], np.arange(len(entries.users) + 1))
-    order = order[np.arange(len(order)) - starts[entries.user[order]] < max_terms]
-    starts = np.searchsorted(entries.user[order], np.arange(len(entries.users) + 1))
-    pairs = [entries.terms.take(pa.array(entries.term[order])), pa.array(weights[order])]
+    n = np.bincount(user, minlength=len(entries.users))
+    place = np.arange(len(order)) - np.repeat(np.cumsum(n) - n, n)
+    order = order[place < max_terms]
+    starts = np.append(0, np.cumsum(np.minimum(n, max_terms)))
+    pairs = [entries.terms.take(pa.array(entries.term[kept[order]])), pa.array(as_weights(size[order]))]
     terms = pa.ListArray.from_arrays(
         pa.array(starts, pa.int32()), pa.StructArray.from_arrays(pairs, names=["term", "weight"])
     )
     horizons = pa.array([horizon] * len(entries.users))
     return pa.RecordBatch.from_arrays([entries.users, horizons, terms], names=["user_id", "horizon", "terms"])
+
+
+def rounded(weights: Floats) -> Ints:
+    """Non-negative weights to 30 significant bits, as integers in the same order; those below 1e-316 are zero."""
+    return (weights.view(np.int64) + (1 << DROPPED_BITS - 1)) >> DROPPED_BITS
+
+
+def as_weights(size: Ints) -> Floats:
+    """What `rounded` made integers of."""
+    return (size << DROPPED_BITS).view(np.float64)

@@ -112,26 +112,29 @@ def terms_of(text: str, min_token_chars: int) -> list[str]:
     return [word for word in words(text) if min_token_chars <= len(word) <= MAX_TERM_CHARS and word not in stops]
 
 
-def tokenise(texts: pa.Array, min_token_chars: int) -> pa.Array:
-    """The terms of each text, joined by spaces: one string per text, null for null.
+def tokenise(texts: pa.Array, min_token_chars: int) -> pa.ListArray:
+    """The terms of each text, in order with repeats, dictionary-encoded: one list per text, null for null.
 
-    Terms hold no spaces. As one string they cross between Python and the JVM as a block of bytes; as arrays of strings
-    each term would be copied on its own.
+    A text that is not ASCII is looked at once, however many items have it.
 
     >>> tokenise(pa.array(["The cat sat", None, "!"]), 2).to_pylist()
-    ['cat sat', None, '']
+    [['cat', 'sat'], None, []]
     """
     is_ascii = pc.fill_null(pc.string_is_ascii(texts), True)
-    joined = ascii_terms(pc.if_else(is_ascii, texts, ""), min_token_chars)
-    others = [" ".join(terms_of(text, min_token_chars)) for text in texts.filter(pc.invert(is_ascii)).to_pylist()]
-    return pc.replace_with_mask(joined, pc.invert(is_ascii), pa.array(others, pa.string()))
+    lists = ascii_terms(texts.filter(is_ascii), min_token_chars)
+    if len(lists) == len(texts):
+        return lists
+    others = texts.filter(pc.invert(is_ascii)).dictionary_encode()
+    distinct = [terms_of(text, min_token_chars) for text in others.dictionary.to_pylist()]
+    found = pa.concat_arrays([lists, pa.array(distinct, lists.type).take(others.indices)])
+    # The ASCII texts come first there, then the others, each in their order.
+    return found.take(pc.sort_indices(pc.array_sort_indices(pc.invert(is_ascii).cast(pa.uint8()))))
 
 
-def ascii_terms(texts: pa.Array, min_token_chars: int) -> pa.Array:
-    """What `terms_of` gives for ASCII texts, joined by spaces: whole columns, each distinct word looked at once."""
+def ascii_terms(texts: pa.Array, min_token_chars: int) -> pa.ListArray:
+    """What `tokenise` gives for ASCII texts: whole columns, each distinct word looked at once."""
     _, offsets, letters = texts.buffers()
     folded = pa.py_buffer(letters.to_pybytes().translate(ASCII_FOLDED) if letters else b"")
-    validity = pc.is_valid(texts)
     words = pc.ascii_split_whitespace(pa.StringArray.from_buffers(len(texts), offsets, folded, offset=texts.offset))
     encoded = words.flatten().dictionary_encode()
     chars = pc.binary_length(encoded.dictionary)
@@ -140,5 +143,4 @@ def ascii_terms(texts: pa.Array, min_token_chars: int) -> pa.Array:
     kept = wanted.take(encoded.indices)
     before = np.concatenate([[0], np.cumsum(kept.to_numpy(zero_copy_only=False), dtype=np.int32)])
     bounds = before[words.offsets.to_numpy() - words.offsets[0].as_py()]
-    terms = pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), encoded.filter(kept).dictionary_decode())
-    return pc.if_else(validity, pc.binary_join(terms, " "), pa.scalar(None, pa.string()))
+    return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), encoded.filter(kept), mask=pc.is_null(texts))

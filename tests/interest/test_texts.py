@@ -1,0 +1,52 @@
+"""Texts as batches of terms, without Spark."""
+
+from collections import Counter
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotope.interest.texts import documents_with, tokeniser
+from chronotope.interest.words import tokenise
+
+DOCUMENTS = st.lists(st.tuples(st.sampled_from(["", "red", "red hat red", "the", "茶馆 hat", "zoë"]), st.booleans()))
+SCHEMA = pa.schema([("document", pa.string()), ("is_item", pa.bool_()), ("text", pa.string())])
+
+
+def batch_of(documents):
+    rows = [{"document": f"s:i{n}", "is_item": item, "text": text} for n, (text, item) in enumerate(documents)]
+    return pa.RecordBatch.from_pylist(rows, SCHEMA)
+
+
+def rows_of(documents, size):
+    batches = [batch_of(documents[start : start + size]) for start in range(0, len(documents), size)]
+    return [row for batch in tokeniser(2)(batches) for row in batch.to_pylist()]
+
+
+def expected(documents):
+    terms = tokenise(pa.array([text for text, is_item in documents if is_item], pa.string()), 2).to_pylist()
+    return Counter(term for of_text in terms for term in set(of_text))
+
+
+@given(DOCUMENTS)
+def test_terms_are_counted_once_per_item(documents):
+    batch = batch_of(documents)
+    found = documents_with(tokenise(batch.column("text"), 2), batch.column("is_item")).to_pylist()
+    assert {row["term"]: row["n"] for row in found} == expected(documents)
+
+
+@given(DOCUMENTS, st.integers(1, 4))
+def test_batches_of_any_size_add_up(documents, size):
+    total = Counter()
+    for row in rows_of(documents, size):
+        total.update({counted["term"]: counted["n"] for counted in row["counted"]})
+    assert total == expected(documents)
+
+
+def test_documents_without_terms_have_no_row():
+    rows = rows_of([("the", True), ("red hat", False), ("", True), ("茶馆", True)], 4)
+    assert [(row["document"], row["is_item"], row["terms"]) for row in rows] == [
+        ("s:i1", False, "red hat"),
+        ("s:i3", True, "茶馆"),
+    ]
+    assert rows_of([("the", True)], 1) == []
