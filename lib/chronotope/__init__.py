@@ -4,6 +4,6 @@ import os
 
 __version__ = "0.1.0"
 
-# Torch's threads spin only briefly while they wait for each other: beside another process, spinning for milliseconds
-# made training ten times slower. The OpenMP runtime reads this once, before anything imports torch.
+# Torch's threads are to spin only briefly while they wait for each other: with the default, training beside a busy
+# process took ten times as long. The OpenMP runtime reads this once, before anything imports torch.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
