@@ -31,7 +31,8 @@ def pairs(seed, n=9):
 @given(st.integers(0, 100))
 def test_features_of_nothing_add_nothing(seed):
     features, context, query = pairs(seed)
-    said = trust(seed)(torch.zeros_like(features), context, query)
+    made = trust(seed)
+    said = made(made.scaled(torch.zeros_like(features)), context, query)
     assert float(said.abs().max()) < 1e-5  # sums in another order differ in their last bit
 
 
@@ -47,7 +48,7 @@ def test_the_parts_add_up(seed):
 def test_a_part_without_features_adds_nothing():
     made, (features, context, query) = trust(), pairs(0)
     features[:, 3] = 0.0
-    parts = made.parts(features, context, query)
+    parts = made.parts(made.scaled(features), context, query)
     assert float(parts["next"].abs().max()) < 1e-5
 
 
@@ -60,7 +61,7 @@ def test_the_context_decides():
 def test_features_beyond_the_farthest_say_no_more():
     made, (_, context, query) = trust(), pairs(0)
     far, farther = (made.mean + made.deviation * by * FARTHEST for by in (1.0, 9.0))
-    said = [made(features.expand(9, -1), context, query) for features in (far, farther)]
+    said = [made(made.scaled(features).expand(9, -1), context, query) for features in (far, farther)]
     assert torch.allclose(*said, atol=1e-4)
 
 
@@ -81,6 +82,6 @@ def test_too_little_to_measure_leaves_the_scale(n):
 def test_measured_features_are_even():
     made, features = Trust(PARTS, C, 6, 0.0), torch.randn(200, len(PARTS)) * 5 + 2
     made.measure(features)
-    even = (features - made.mean) / made.deviation
+    even = made.scaled(features)
     assert even.mean(dim=0).tolist() == pytest.approx([0.0] * 5, abs=1e-4)
     assert even.std(dim=0).tolist() == pytest.approx([1.0] * 5, abs=1e-2)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from chronotope.errors import ModelError
 from chronotope.train.scoring import Bools, Doubles, Floats, Ints, Queries, Scorer, Users
 
 ROUND_DIGITS = 6  # scores are rounded to 1e-6, the noise of fp32 sums, so that equal items compare equal
-BLOCK_ROWS = 32  # of 5,000 items: 1.3 MB of integers stay in the processor's cache, twice as fast as all rows at once
+BLOCK_ROWS = 128  # of 5,000 items: 2.6 MB of floats stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,18 @@ def largest(scores: Floats, mask: Bools, size: int) -> Ints:
     [[1]]
     """
     blocks = range(0, len(scores), BLOCK_ROWS)
-    found = [largest_keys(scores[at : at + BLOCK_ROWS], mask[at : at + BLOCK_ROWS], size) for at in blocks]
+    found = [largest_of_few(scores[at : at + BLOCK_ROWS], mask[at : at + BLOCK_ROWS], size) for at in blocks]
     return np.concatenate(found) if found else np.empty((0, min(size, scores.shape[1])), dtype=np.int64)
 
 
-def largest_keys(scores: Floats, mask: Bools, size: int) -> Ints:
-    """`largest` of few rows.
-
-    One integer holds score and column: a partition of these is unique, that of tied floats is arbitrary. Those of
-    masked items differ too, as a partition of equal keys takes eight times as long.
-    """
+def largest_of_few(scores: Floats, mask: Bools, size: int) -> Ints:
+    """`largest` of few rows: those that may be among them are found as floats, and only these are put in order."""
     n = scores.shape[1]
     size = min(size, n)
-    keys = np.rint(np.multiply(scores, 10.0**ROUND_DIGITS, dtype=np.float64)).astype(np.int64)
-    keys *= n
-    keys -= np.arange(n)
-    np.copyto(keys, np.iinfo(np.int64).min + np.arange(n), where=~mask)
-    return np.argpartition(keys, n - size, axis=1)[:, n - size :]
+    shown = np.where(mask, scores, np.float32(-np.inf))
+    least = torch.topk(torch.from_numpy(shown), size).values[:, -1:].numpy()
+    row, column = np.nonzero(shown >= least - 2 * 10.0**-ROUND_DIGITS)  # and whatever may tie with it
+    rounded_scores = np.rint(np.multiply(shown[row, column], 10.0**ROUND_DIGITS, dtype=np.float64))
+    order = np.lexsort((column, -rounded_scores, row))
+    first = np.searchsorted(row, np.arange(len(scores)))
+    return np.asarray(column[order[first[:, None] + np.arange(size)]])

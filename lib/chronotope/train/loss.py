@@ -113,7 +113,7 @@ def backward(
 
 
 def added(logits: Tensor, said: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """The scores [Q, C] with what is said [M] added at (row, column); a column of -1 is no candidate."""
+    """The scores [Q, C] with what is said [M] added in place at (row, column); a column of -1 is no candidate."""
     there = column >= 0
-    flat = logits.flatten().index_add(0, row[there] * logits.shape[1] + column[there], said[there])
-    return flat.view_as(logits)
+    logits.view(-1).index_add_(0, row[there] * logits.shape[1] + column[there], said[there])
+    return logits

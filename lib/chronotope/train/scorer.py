@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from chronotope.config import TrainSettings
 from chronotope.errors import ModelError
@@ -39,6 +40,7 @@ class SpaceTimeScorer:
         self._last: tuple[tuple[Any, ...], tuple[Memory, Answer]] | None = None
         with torch.no_grad():
             self.vectors = self.model.vectors()
+            self.with_bias = torch.cat([self.vectors, self.model.popular[:, None]], dim=1)  # [N, D + 1]
 
     @torch.no_grad()
     def encode(self, users: Users, queries: Queries) -> Floats:
@@ -49,7 +51,7 @@ class SpaceTimeScorer:
     def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
         """The score of every item, [Q, N]; higher is better."""
         known, answer = self.answer(states, users, queries)
-        scores = torch.addmm(self.model.popular, answer.wanted, self.vectors.T)
+        scores = functional.pad(answer.wanted, (0, 1), value=1.0) @ self.with_bias.T
         return to_numpy(added(scores, answer.said, known.query, known.item))
 
     @torch.no_grad()
@@ -64,7 +66,8 @@ class SpaceTimeScorer:
         parts["popular"] += self.model.popular[index]
         pair, met = pairs_of(known, index, len(self.vectors))
         if self.model.has_memory and met.any():
-            told = self.model.trust.parts(known.features[pair[met]], answer.context, known.query[pair[met]])
+            even = self.model.trust.scaled(known.features[pair[met]])
+            told = self.model.trust.parts(even, answer.context, known.query[pair[met]])
             for name, values in told.items():
                 parts[name][met] += values
         return {name: to_numpy(values * there) for name, values in parts.items()}

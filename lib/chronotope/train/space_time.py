@@ -122,7 +122,7 @@ class SpaceTime(nn.Module):
         if self.variational:
             state, divergence = self.variational(state)
         context = self.context(batch, self.dropout(state), memory)
-        even = ((memory.features - self.trust.mean) / self.trust.deviation).clamp(-5, 5)
+        even = self.trust.scaled(memory.features)
         met = memory.features[:, SEEN] > 0
         recalled = self.recall(even, met, memory.query, vectors[memory.item], len(states))
         just = batch.previous_known[:, None]
@@ -130,7 +130,7 @@ class SpaceTime(nn.Module):
         place = self.waves(batch.at_last(batch.place)) * just
         asked = [context, self.of_text(long), self.of_text(short), recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
-        said = self.trust(memory.features, context, memory.query) * self.has_memory
+        said = self.trust(even, context, memory.query) * self.has_memory
         return Answer(wanted, said, context, divergence)
 
     def context(self, batch: Batch, state: Tensor, memory: Memory) -> Tensor:

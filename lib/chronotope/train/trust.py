@@ -11,7 +11,6 @@ Letters: Q queries, M pairs, F features, C numbers of the context, H hidden unit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -46,30 +45,43 @@ class Trust(nn.Module):
             self.mean.copy_(features.mean(dim=0))
             self.deviation.copy_(features.std(dim=0) + 1e-3)
 
-    def forward(self, features: Tensor, context: Tensor, query: Tensor) -> Tensor:
-        """What features [M, F] of pairs of the queries [M] add to the scores [M], in contexts [Q, C]."""
+    def scaled(self, features: Tensor) -> Tensor:
+        """Features [M, F] in standard deviations from their mean, none farther than `FARTHEST`."""
+        return (features - self.mean).div_(self.deviation).clamp_(-FARTHEST, FARTHEST)
+
+    def forward(self, even: Tensor, context: Tensor, query: Tensor) -> Tensor:
+        """What scaled features [M, F] of pairs of the queries [M] add to the scores [M], in contexts [Q, C]."""
         base, weigh = self.of_context(context), self.weigh(context)  # [Q, H], [Q, F]
-        nothing = self.phi(torch.zeros_like(self.mean)[None], base, weigh)
-        said: Tensor = self.phi(features, base[query], weigh[query]) - nothing[query]
+        nothing = self.phi(self.nothing(), base, weigh)
+        said: Tensor = self.phi(even, base[query], weigh[query]) - nothing[query]
         return said
 
-    def phi(self, features: Tensor, base: Tensor, weigh: Tensor) -> Tensor:
+    def nothing(self) -> Tensor:
+        """The scaled features of an item that memory cannot speak of, [1, F]."""
+        return self.scaled(torch.zeros_like(self.mean)[None])
+
+    def phi(self, even: Tensor, base: Tensor, weigh: Tensor) -> Tensor:
         """The function phi of features [M, F], or [1, F] for all; `base` [M, H], `weigh` [M, F] are the context's."""
-        even = ((features - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
-        first = self.dropout(functional.gelu(self.of_features(even) + base))
-        second = self.dropout(functional.gelu(self.second(first)))
-        total: Tensor = self.last(second)[:, 0] + (even * weigh).sum(dim=1)
+        return self.deep(self.of_features(even) + base) + (even * weigh).sum(dim=1)
+
+    def deep(self, first: Tensor) -> Tensor:
+        """`w . z` of what comes into the first layer's units, [..., H] to [...]."""
+        second = self.second(self.dropout(functional.gelu(first)))
+        total: Tensor = self.last(self.dropout(functional.gelu(second)))[..., 0]
         return total
 
-    def parts(self, features: Tensor, context: Tensor, query: Tensor) -> Mapping[str, Tensor]:
+    def parts(self, even: Tensor, context: Tensor, query: Tensor) -> Mapping[str, Tensor]:
         """What each named part adds [M]; they sum to `forward`.
 
         Parts are told one after the other, in their order, and each gets what the score then gains. What two parts say
         only together goes to the later one.
         """
-        base, weigh = self.of_context(context)[query], self.weigh(context)[query]
         names = list(dict.fromkeys(self.parts_of))
-        told = [[names.index(part) < n for part in self.parts_of] for n in range(len(names) + 1)]
-        masks = torch.tensor(told, dtype=features.dtype, device=features.device)
-        totals = [self.phi(features * mask, base, weigh) for mask in masks]
-        return {name: after - before for name, (before, after) in zip(names, pairwise(totals), strict=True)}
+        columns = [[n for n, part in enumerate(self.parts_of) if part == name] for name in names]
+        nothing, weigh = self.nothing(), self.weigh(context)[query]
+        change = even - nothing
+        told = self.of_context(context)[query] + self.of_features(nothing)
+        steps = [change[:, of_part] @ self.of_features.weight[:, of_part].T for of_part in columns]
+        totals = self.deep(torch.stack([told, *steps], dim=1).cumsum(dim=1))  # [M, 1 + parts]
+        alone = change * weigh
+        return {name: totals[:, n + 1] - totals[:, n] + alone[:, columns[n]].sum(dim=1) for n, name in enumerate(names)}
