@@ -28,6 +28,7 @@ from pyspark.sql import SparkSession
 from scipy import sparse
 
 from benchmarks.report import ROOT, report
+from benchmarks.session import session
 from chronotope.config import Settings, load_settings
 from chronotope.infer.states import user_states
 from chronotope.recommend.recommendations import recommendations
@@ -158,27 +159,18 @@ def one_run(spark: SparkSession, folder: Path, settings: Settings, model: str) -
 
 
 def main() -> None:
-    """Print and keep the median of three runs and its ratio to the limit."""
+    """Print and keep the median of the runs and its ratio to the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--contexts", type=int, default=6, help="lists per user")
     parser.add_argument("--model", choices=["counts", "space_time"], default="counts")
     parser.add_argument("--items", type=int, default=5_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
     settings = load_settings(ROOT / "conf" / "chronotope.yaml", overrides=["recommend.seen=hide", "recommend.k=10"])
-    spark = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.memory", "2g")
-        .config("spark.sql.shuffle.partitions", "4")
-        .config("spark.sql.session.timeZone", "UTC")
-        .getOrCreate()
-    )
-    spark.sparkContext.setLogLevel("ERROR")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        spark = session("recommend benchmark", folder)
         catalogue = make_catalogue(settings, args.items, np.random.default_rng(settings.night.seed))
         (folder / "catalogue.pickle").write_bytes(pickle.dumps(catalogue))
         write_inputs(spark, folder, catalogue, args.users, args.contexts, settings.night.seed)
