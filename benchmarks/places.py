@@ -97,9 +97,17 @@ def contender(name: str, seed: int, lessons: Lessons, overrides: Sequence[str], 
 
 
 def train(lessons: Lessons, settings: Settings, seed: int, folder: Path) -> None:
-    """Train in this process, and leave the model in the folder; the last tenth of train decides when to stop."""
+    """Train in this process, and leave the model in the folder.
+
+    The last tenth of train decides after how many epochs to stop, and is then learned from too: as many epochs again
+    over all of train.
+    """
     torch.set_num_threads(settings.night.threads)
-    fit(lessons.files, lessons.catalogue, settings, lessons.cut_s, lessons.tail_s, folder, seed)
+    trial = folder.with_name(f"{folder.name}-trial")
+    fit(lessons.files, lessons.catalogue, settings, lessons.cut_s, lessons.tail_s, trial, seed)
+    chosen = settings.train.model_copy(update={"epochs": read_model(trial).about["best_epoch"]})
+    whole = settings.model_copy(update={"train": chosen})
+    fit(lessons.files, lessons.catalogue, whole, lessons.cut_s, 0.0, folder, seed)
 
 
 def trained_scorers(model: StoredModel, catalogue: Catalogue) -> BySlot:

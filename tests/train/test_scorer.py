@@ -79,6 +79,17 @@ def test_parts_add_up_when_half_of_the_model_is_off(defaults, switch):
     assert not parts["interest" if switch == "sequence" else "habit"].any()
 
 
+def test_interest_speaks_of_items_that_the_user_has_not_met(scorer):
+    """Of the others memory speaks, and what their vectors say is no part of the score."""
+    _, users, queries = WORLD
+    items = np.tile(np.arange(7), (len(queries.user), 1))
+    interest = scorer.parts(scorer.encode(users, queries), users, queries, items)["interest"]
+    for q, (user, known) in enumerate(zip(queries.user, queries.known_steps, strict=True)):
+        met = np.isin(np.arange(7), users.item[user, : min(known, users.length[user])])
+        assert not interest[q, met].any()
+        assert interest[q, ~met].all()
+
+
 def test_parts_are_those_of_the_batch_that_they_are_asked_of(scorer):
     """Also when another batch was scored in between."""
     _, users, queries = WORLD

@@ -89,3 +89,15 @@ def test_nothing_to_learn_from_has_no_loss(defaults, tmp_path):
     assert math.isnan(made.train(1))
     assert math.isnan(made.validate())
     assert math.isnan(mean(0.0, 0))
+
+
+def test_what_weighs_memory_has_its_own_rate_and_matrices_decay(trainer):
+    of_trust, others = trainer.optimizer.param_groups[:2], trainer.optimizer.param_groups[2:]
+    train = trainer.course.settings.train
+    assert {group["lr"] for group in of_trust} == {train.trust_learning_rate}
+    assert {group["lr"] for group in others} == {train.learning_rate}
+    assert [group["weight_decay"] for group in of_trust] == [train.trust_weight_decay, 0.0]
+    assert [group["weight_decay"] for group in others] == [train.weight_decay, 0.0]
+    counted = [len(group["params"]) for group in trainer.optimizer.param_groups]
+    assert sum(counted) == len(list(trainer.model.parameters()))
+    assert sum(counted[:2]) == len(list(trainer.model.trust.parameters()))

@@ -21,7 +21,7 @@ from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.loss import added
 from chronotope.train.memory import FEATURES, Memory, memory
 from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
-from chronotope.train.space_time import Answer, SpaceTime
+from chronotope.train.space_time import Answer, SpaceTime, is_met
 from chronotope.train.tables import item_tables
 
 KIND = "space_time"
@@ -64,12 +64,13 @@ class SpaceTimeScorer:
         parts = {name: torch.zeros(chosen.shape, device=self.device) for name in PARTS}
         parts["interest"] += torch.einsum("qkd,qd->qk", self.vectors[index], answer.wanted)
         parts["popular"] += self.model.popular[index]
-        pair, met = pairs_of(known, index, len(self.vectors))
-        if self.model.has_memory and met.any():
-            even = self.model.trust.scaled(known.features[pair[met]])
-            told = self.model.trust.parts(even, answer.context, known.query[pair[met]])
+        pair, found = pairs_of(known, index, len(self.vectors))
+        if self.model.has_memory and found.any():
+            parts["interest"][found] *= ~is_met(known)[pair[found]]
+            even = self.model.trust.scaled(known.features[pair[found]])
+            told = self.model.trust.parts(even, answer.context, known.query[pair[found]])
             for name, values in told.items():
-                parts[name][met] += values
+                parts[name][found] += values
         return {name: to_numpy(values * there) for name, values in parts.items()}
 
     def answer(self, states: Floats, users: Users, queries: Queries) -> tuple[Memory, Answer]:

@@ -1,5 +1,7 @@
 """The space-time model: `score_i = e_i . f(h_u, long_u, short_u, r_u, T, S) + G(m(u, i), c) + b_i`.
 
+The first term is left out for items that the user has met: of those memory knows more, and vectors learn them by heart.
+
 `h_u` is the state of a sequence encoder (an LSTM by default) over the user's steps, `long_u` and `short_u` are decayed
 means of the texts that they met, `r_u` is what attention recalls of their own items, T and S are the target's time and
 place, and G is how memory is trusted in the context c (`chronotope.train.trust`).
@@ -36,7 +38,7 @@ class Answer:
     """The parts of the scores of a batch of queries."""
 
     wanted: Tensor  # [Q, D], f
-    said: Tensor  # [M], G
+    said: Tensor  # [M], G, less e . f where the item is met
     context: Tensor  # [Q, C], c
     divergence: Tensor  # [Q] nats, zero without a variational head
 
@@ -123,14 +125,15 @@ class SpaceTime(nn.Module):
             state, divergence = self.variational(state)
         context = self.context(batch, self.dropout(state), memory)
         even = self.trust.scaled(memory.features)
-        met = memory.features[:, SEEN] > 0
-        recalled = self.recall(even, met, memory.query, vectors[memory.item], len(states))
+        met, items = is_met(memory), vectors[memory.item]
+        recalled = self.recall(even, met, memory.query, items, len(states))
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
         asked = [context, self.of_text(long), self.of_text(short), recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
-        said = self.trust(even, context, memory.query) * self.has_memory
+        familiar = (items * wanted[memory.query]).sum(dim=1) * met
+        said = (self.trust(even, context, memory.query) - familiar) * self.has_memory
         return Answer(wanted, said, context, divergence)
 
     def context(self, batch: Batch, state: Tensor, memory: Memory) -> Tensor:
@@ -141,6 +144,11 @@ class SpaceTime(nn.Module):
         there = (batch.asked_region >= 0)[:, None]
         numbers = [just.float(), batch.slot_known[:, None].float(), gap, fresh, there.float(), memory.about]
         return torch.cat([state, self.slot(batch.asked_slot), self.regions(batch.asked_region), *numbers], dim=-1)
+
+
+def is_met(memory: Memory) -> Tensor:
+    """Whether the item of each pair is one that the user has met, as far as the query knows: [M] bool."""
+    return memory.features[:, SEEN] > 0
 
 
 def scaled(amount: Tensor) -> Tensor:

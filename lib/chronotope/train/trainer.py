@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from chronotope.config import Settings
+from chronotope.config import Settings, TrainSettings
 from chronotope.train.examples import Examples, Period, Sampling, examples
 from chronotope.train.inputs import batch_of
 from chronotope.train.loss import Candidates, Penalties, backward, everything, sampled
@@ -53,10 +53,7 @@ class Trainer:
         self.device = tables.place.device
         self.draws = torch.Generator().manual_seed(seed)
         train = course.settings.train
-        matrices = [p for p in model.parameters() if p.dim() > 1]
-        others = [p for p in model.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": train.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=train.learning_rate)
+        self.optimizer = torch.optim.AdamW(groups(model, train))
         average: Any = get_ema_multi_avg_fn(1 - 1 / AVERAGED_STEPS)  # type: ignore[no-untyped-call]  # torch's own
         self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, EPOCH_DECAY)
@@ -124,3 +121,19 @@ class Trainer:
 def mean(total: float, n: int) -> float:
     """The mean, or NaN of nothing."""
     return total / n if n else float("nan")
+
+
+def groups(model: SpaceTime, train: TrainSettings) -> list[dict[str, Any]]:
+    """The parameters with their rates: those that weigh memory features, the others; of each the matrices decay."""
+    of_trust = list(model.trust.parameters())
+    its = {id(parameter) for parameter in of_trust}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in its]
+    rates = [
+        (of_trust, train.trust_learning_rate, train.trust_weight_decay),
+        (others, train.learning_rate, train.weight_decay),
+    ]
+    return [
+        {"params": [p for p in parameters if (p.dim() > 1) == matrices], "lr": rate, "weight_decay": decay * matrices}
+        for parameters, rate, decay in rates
+        for matrices in (True, False)
+    ]
