@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.ablations import averaged, deviation, one_run
 from benchmarks.asked import scores_of
 from benchmarks.next_place import lessons_of
 from benchmarks.places import BLEND, CONF, COUNTED, contender, train, trained_scorers
@@ -106,3 +107,27 @@ def test_training_ends_with_train_and_validates_on_its_last_tenth(lessons):
     assert (at_s >= lessons.cut_s - lessons.tail_s).sum() >= 15
     assert (at_s > lessons.cut_s - lessons.tail_s).sum() <= 15
     assert lessons.early.popularity.sum() == lessons.catalogue.popularity.sum() * 135 / 150
+
+
+def test_the_last_tenth_chooses_the_epochs_and_is_then_learned_from(lessons, stages):
+    settings = load_settings(CONF, overrides=[*TINY, "train.epochs=3", "train.learning_rate=0.05"])
+    train(lessons, settings, 3, stages.folder / "whole")
+    trial, whole = (read_model(stages.folder / name).about for name in ("whole-trial", "whole"))
+    assert len(whole["epochs"]) == trial["best_epoch"]
+    assert trial["epochs"][0]["train_loss"] != trial["epochs"][0]["validation_loss"]
+    assert whole["epochs"][0]["train_loss"] == whole["epochs"][0]["validation_loss"], "nothing is held out"
+
+
+def test_a_variant_is_judged_in_every_information_set(lessons, stages):
+    found = one_run(lessons, stages.settings, 1, stages.folder / "variant")
+    sets = [figure for name, figure in found.items() if name != "all sets"]
+    assert len(sets) == 5
+    assert all(0 < figure <= 1 for figure in sets)
+    assert found["all sets"] == pytest.approx(sum(sets) / 5)
+
+
+def test_figures_over_seeds():
+    runs = [{"a": 0.1, "all sets": 0.1}, {"a": 0.3, "all sets": 0.2}]
+    assert averaged(runs) == {"a": 0.2, "all sets": 0.15}
+    assert deviation(runs) == pytest.approx(0.0707)
+    assert deviation(runs[:1]) is None
