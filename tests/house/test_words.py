@@ -21,7 +21,8 @@ UNITS = ("_s", "_m", "_min", "_days", "_minutes", "_tokens", "_chars", "_events"
 # Numbers that carry no unit in their name: pure numbers and counts, each told in its comment in the settings file.
 PURE = {
     "night.seed", "night.threads", "train.dim", "train.hidden", "train.trust_hidden", "train.epochs", "train.patience",
-    "train.learning_rate", "train.dropout", "train.trust_dropout", "train.label_smoothing", "train.kl_weight",
+    "train.learning_rate", "train.trust_learning_rate", "train.dropout", "train.trust_dropout",
+    "train.label_smoothing", "train.kl_weight",
     "train.mask_previous", "train.mask_time", "train.mask_lately", "recommend.k", "recommend.candidates", "evaluate.ks",
     "evaluate.confidence",
 }  # fmt: skip

@@ -115,24 +115,30 @@ def terms_of(text: str, min_token_chars: int) -> list[str]:
 def tokenise(texts: pa.Array, min_token_chars: int) -> pa.ListArray:
     """The terms of each text, in order with repeats, dictionary-encoded: one list per text, null for null.
 
-    A text that is not ASCII is looked at once, however many items have it.
+    Each distinct text is looked at once, however many items have it.
 
-    >>> tokenise(pa.array(["The cat sat", None, "!"]), 2).to_pylist()
-    [['cat', 'sat'], None, []]
+    >>> tokenise(pa.array(["The cat sat", None, "!", "The cat sat"]), 2).to_pylist()
+    [['cat', 'sat'], None, [], ['cat', 'sat']]
     """
-    is_ascii = pc.fill_null(pc.string_is_ascii(texts), True)
+    encoded = texts.dictionary_encode()
+    lists = distinct_terms(encoded.dictionary, min_token_chars)
+    return lists if len(lists) == len(texts) else lists.take(encoded.indices)
+
+
+def distinct_terms(texts: pa.StringArray, min_token_chars: int) -> pa.ListArray:
+    """What `tokenise` gives for texts without nulls."""
+    is_ascii = pc.string_is_ascii(texts)
     lists = ascii_terms(texts.filter(is_ascii), min_token_chars)
     if len(lists) == len(texts):
         return lists
-    others = texts.filter(pc.invert(is_ascii)).dictionary_encode()
-    distinct = [terms_of(text, min_token_chars) for text in others.dictionary.to_pylist()]
-    found = pa.concat_arrays([lists, pa.array(distinct, lists.type).take(others.indices)])
+    others = [terms_of(text, min_token_chars) for text in texts.filter(pc.invert(is_ascii)).to_pylist()]
+    found = pa.concat_arrays([lists, pa.array(others, lists.type)])
     # The ASCII texts come first there, then the others, each in their order.
     return found.take(pc.sort_indices(pc.array_sort_indices(pc.invert(is_ascii).cast(pa.uint8()))))
 
 
 def ascii_terms(texts: pa.Array, min_token_chars: int) -> pa.ListArray:
-    """What `tokenise` gives for ASCII texts: whole columns, each distinct word looked at once."""
+    """What `tokenise` gives for ASCII texts without nulls: whole columns, each distinct word looked at once."""
     _, offsets, letters = texts.buffers()
     folded = pa.py_buffer(letters.to_pybytes().translate(ASCII_FOLDED) if letters else b"")
     words = pc.ascii_split_whitespace(pa.StringArray.from_buffers(len(texts), offsets, folded, offset=texts.offset))
@@ -143,4 +149,4 @@ def ascii_terms(texts: pa.Array, min_token_chars: int) -> pa.ListArray:
     kept = wanted.take(encoded.indices)
     before = np.concatenate([[0], np.cumsum(kept.to_numpy(zero_copy_only=False), dtype=np.int32)])
     bounds = before[words.offsets.to_numpy() - words.offsets[0].as_py()]
-    return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), encoded.filter(kept), mask=pc.is_null(texts))
+    return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), encoded.filter(kept))
