@@ -11,9 +11,9 @@ KINDS = ["lstm", "gru", "transformer"]
 X, H = 5, 8
 
 
-def made(kind, dropout=0.0):
+def made(kind, dropout=0.0, window_steps=100):
     torch.manual_seed(0)
-    return encoder(kind, X, H, dropout).eval()
+    return encoder(kind, X, H, dropout, window_steps).eval()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,8 +52,26 @@ def test_the_order_of_steps_matters(kind):
 @pytest.mark.parametrize("hidden", [1, 3, 6, 8])
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_size_of_state_and_a_single_step(kind, hidden):
-    found = encoder(kind, X, hidden, 0.1)(torch.randn(2, 1, X))
+    found = encoder(kind, X, hidden, 0.1, 100)(torch.randn(2, 1, X))
     assert found.shape == (2, 1, hidden)
+
+
+@pytest.mark.parametrize(("window", "n"), [(4, 1), (4, 4), (4, 5), (4, 9), (5, 5), (5, 6), (5, 12), (2, 5)])
+def test_a_transformer_reads_windows_that_overlap_by_half_as_training_cuts_them(window, n):
+    steps, model = torch.randn(2, n, X), made("transformer", window_steps=window)
+    found, half = model(steps), window // 2
+    assert found.shape == (2, n, H)
+    for step in range(n):
+        start = 0 if step < window else (1 + (step - window) // half) * half
+        alone = model.of_window(steps[:, start : step + 1])[:, -1]
+        assert torch.allclose(found[:, step], alone, atol=1e-6)
+        assert step - start < window
+
+
+def test_a_transformer_takes_a_long_history():
+    """All steps at once would take 12 GiB."""
+    with torch.no_grad():
+        assert made("transformer")(torch.randn(30, 5000, X)).shape == (30, 5000, H)
 
 
 def test_positions_tell_places_apart():

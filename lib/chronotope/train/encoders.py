@@ -34,10 +34,15 @@ class Recurrent(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A causal Transformer (Vaswani et al., "Attention is all you need", NIPS 2017, section 3), layer norm first."""
+    """A causal Transformer (Vaswani et al., "Attention is all you need", NIPS 2017, section 3), layer norm first.
 
-    def __init__(self, size: int, hidden: int, dropout: float) -> None:
+    It reads windows that overlap by half, as training cuts them: a step attends to at least half a window before it, or
+    to the start, and memory grows with the length of a history and not with its square.
+    """
+
+    def __init__(self, size: int, hidden: int, dropout: float, window_steps: int) -> None:
         super().__init__()
+        self.window_steps = window_steps
         self.into = nn.Linear(size, hidden)
         layer = nn.TransformerEncoderLayer(
             hidden, math.gcd(hidden, HEADS), 2 * hidden, dropout, "gelu", batch_first=True, norm_first=True
@@ -46,6 +51,15 @@ class Transformer(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         """States [B, L, H] of steps [B, L, X]."""
+        half = max(1, self.window_steps // 2)
+        seen = self.window_steps - half  # steps of a later window whose states the one before has told
+        states = [self.of_window(steps[:, : self.window_steps])]
+        for start in range(half, steps.shape[1] - seen, half):
+            states.append(self.of_window(steps[:, start : start + self.window_steps])[:, seen:])
+        return torch.cat(states, dim=1)
+
+    def of_window(self, steps: Tensor) -> Tensor:
+        """States [B, L, H] of steps [B, L, X] that all see those before them."""
         n = steps.shape[1]
         inputs = self.into(steps) + positions(n, self.into.out_features, steps.device)
         later = nn.Transformer.generate_square_subsequent_mask(n, device=steps.device)
@@ -61,10 +75,10 @@ def positions(n: int, size: int, device: torch.device) -> Tensor:
     return torch.cat([turns.sin(), turns.cos()], dim=1)[:, :size]
 
 
-def encoder(kind: Kind, size: int, hidden: int, dropout: float) -> nn.Module:
-    """The encoder of a kind."""
+def encoder(kind: Kind, size: int, hidden: int, dropout: float, window_steps: int) -> nn.Module:
+    """The encoder of a kind; `window_steps` is how far a Transformer sees."""
     if kind == "transformer":
-        return Transformer(size, hidden, dropout)
+        return Transformer(size, hidden, dropout, window_steps)
     return Recurrent(kind, size, hidden)
 
 

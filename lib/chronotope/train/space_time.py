@@ -66,7 +66,7 @@ class SpaceTime(nn.Module):
         self.describe_items(catalogue, tables, dim)
         self.popular = nn.Parameter(log_popularity(catalogue))
         size = dim + ACTION_DIM + self.slot.size + REGION_DIM + 4
-        self.encoder = encoder(settings.encoder, size, hidden, settings.dropout)
+        self.encoder = encoder(settings.encoder, size, hidden, settings.dropout, settings.max_steps)
         self.variational = Variational(hidden) if settings.kl_weight else None
         self.dropout = nn.Dropout(settings.dropout)
         # The context is the state, T, S and some numbers; f reads the means, what is recalled, and the step before too.
