@@ -6,10 +6,10 @@ Files are Parquet, one row per check-in: user_id, poi_id, category_id, category_
 utc_time and trajectory_id. The protocol, and what each setting lets a model know, is in `benchmarks/trajectories.py`;
 rankings are over all venues of train, and ties count against the model.
 
-Models are trained on train alone. Its last tenth decides when training stops and which weights the count blend gets;
-the queries of validation and test decide nothing. With `--test`, validation joins the history: when the test part is
-asked, its check-ins are known steps of their users and count for all users, in every setting; nothing is trained on
-them.
+Models are trained on train alone. Its last tenth decides after how many epochs training stops, and is then learned from
+for as many; it also decides which weights the count blend gets. The queries of validation and test decide nothing. With
+`--test`, validation joins the history: when the test part is asked, its check-ins are known steps of their users and
+count for all users, in every setting; nothing is trained on them.
 
 It prints, for every model and setting, accuracy at 1, 5, 10 and 20 and the mean reciprocal rank, with the standard
 error over the queries and the deviation over the seeds, and the seconds and the memory of every training. It writes

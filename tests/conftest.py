@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +18,12 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real logs here: set CHRONOTOPE_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """The models of tests are small: more threads than one only get in each other's way."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ from chronotope.train.examples import Period
 from chronotope.train.past import eras
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import item_tables
-from chronotope.train.trainer import Course, Trainer, mean
+from chronotope.train.trainer import AVERAGED_STEPS, Course, Trainer, mean, move_average
 from tests.train import small
 
 ROWS = [small.history(f"u{n}", [(n + k) % 6 for k in range(20)]) for n in range(12)]
@@ -101,3 +101,11 @@ def test_what_weighs_memory_has_its_own_rate_and_matrices_decay(trainer):
     counted = [len(group["params"]) for group in trainer.optimizer.param_groups]
     assert sum(counted) == len(list(trainer.model.parameters()))
     assert sum(counted[:2]) == len(list(trainer.model.trust.parameters()))
+
+
+def test_an_average_moves_towards_the_weights_and_takes_over_integers():
+    average, counter = torch.tensor([1.0, 2.0]), torch.tensor([3])
+    for _ in range(5):
+        move_average([average, counter], [torch.tensor([2.0, 2.0]), torch.tensor([7])], None)
+    assert average.tolist() == pytest.approx([2 - (1 - 1 / AVERAGED_STEPS) ** 5, 2.0])
+    assert counter.tolist() == [7]

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from chronotope.config import Settings, TrainSettings
 from chronotope.train.examples import Examples, Period, Sampling, examples
@@ -54,8 +54,7 @@ class Trainer:
         self.draws = torch.Generator().manual_seed(seed)
         train = course.settings.train
         self.optimizer = torch.optim.AdamW(groups(model, train))
-        average: Any = get_ema_multi_avg_fn(1 - 1 / AVERAGED_STEPS)  # type: ignore[no-untyped-call]  # torch's own
-        self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+        self.averaged = AveragedModel(model, multi_avg_fn=move_average, use_buffers=True)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, EPOCH_DECAY)
 
     def train(self, epoch: int) -> float:
@@ -121,6 +120,16 @@ class Trainer:
 def mean(total: float, n: int) -> float:
     """The mean, or NaN of nothing."""
     return total / n if n else float("nan")
+
+
+@torch.no_grad()
+def move_average(averaged: Sequence[Tensor], current: Sequence[Tensor], _n_averaged: object) -> None:
+    """Move exponential averages towards the current weights, in place; what is counted in integers is taken over."""
+    for average, now in zip(averaged, current, strict=True):
+        if average.is_floating_point():
+            average.lerp_(now, 1 / AVERAGED_STEPS)
+        else:
+            average.copy_(now)
 
 
 def groups(model: SpaceTime, train: TrainSettings) -> list[dict[str, Any]]:
