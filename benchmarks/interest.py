@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=60, help="per text")
     parser.add_argument("--vocabulary", type=int, default=30_000)
     parser.add_argument("--users", type=int, default=10_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     settings = load_settings(ROOT / "conf" / "chronotope.yaml")
     with tempfile.TemporaryDirectory() as folder:

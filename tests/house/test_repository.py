@@ -116,14 +116,15 @@ def requirement_name(line):
     return re.sub(r"[-_.]+", "-", re.split(r"[\s=<>~!;\[]", line.strip(), maxsplit=1)[0]).lower()
 
 
-def pins():
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def pins(lock="requirements.lock"):
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith(("#", "--"))]
 
 
-def test_the_lock_pins_every_package_exactly():
-    assert [line for line in pins() if not re.match(r"[\w.\-\[\]]+==[\w.+!]+(\s|;|\\|$)", line)] == []
-    names = [requirement_name(line) for line in pins()]
+@pytest.mark.parametrize("lock", sorted(path.name for path in ROOT.glob("requirements*.lock")))
+def test_the_locks_pin_every_package_exactly(lock):
+    assert [line for line in pins(lock) if not re.match(r"[\w.\-\[\]]+==[\w.+!]+(\s|;|\\|$)", line)] == []
+    names = [requirement_name(line) for line in pins(lock)]
     assert len(names) == len(set(names))
 
 

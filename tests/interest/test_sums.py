@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from chronotope.interest import described_by, tokens
+from chronotope.interest.texts import distinct_texts, documents, has_repeats
+from chronotope.interest.words import terms_of
 from chronotope.tables import TABLES
 from tests.interest.conftest import END, as_dict, before_end, digest
 from tests.oracles import interest as oracle
@@ -170,6 +173,30 @@ def test_each_item_and_each_distinct_query_has_one_row_of_terms(make, defaults):
     found = sorted((row.document, row.is_item, row.terms) for row in tokens(items, events, defaults).collect())
     described = [(f"s:i{n}", True, "red shoes") for n in (0, 1, 2, 3, 4, 9)]
     assert found == sorted([*described, (digest("red shoes"), False, "red shoes")])
+
+
+def test_a_text_is_cut_once_however_many_items_and_queries_have_it(make):
+    texts = {f"s:i{n}": "red shoes" for n in range(5)} | {"s:i9": "blue hat", "s:i8": None}
+    items, events = make(texts, [event(query=query) for query in ("red shoes", "the", None)])
+    spread = documents(items.repartition(3, "item_id"), events)
+    found = sorted((row.text, row.n_items) for row in distinct_texts(spread).collect())
+    assert has_repeats(spread)
+    assert found == [("blue hat", 1), ("red shoes", 5), ("the", 0)]
+
+
+@given(texts=st.lists(st.sampled_from(["red", "red hat", "the", "red", "茶馆", None]), max_size=6))
+@settings(max_examples=4)
+def test_counts_are_the_same_whether_texts_repeat_or_not(make, defaults, texts):
+    items, events = make({f"s:i{n}": text for n, text in enumerate(texts)}, [event(query="red cat")])
+    found = tokens(items, events, defaults)
+    counted = found.select(F.inline("counted")).groupBy("term").agg(F.sum("n").alias("n")).where("n > 0").collect()
+    expected = Counter(term for text in texts if text for term in set(terms_of(text, 2)))
+    assert {row.term: row.n for row in counted} == dict(expected)
+
+
+def test_a_log_without_repeated_texts_has_none_to_move(make):
+    items, events = make({"s:i1": "red", "s:i2": "Red", "s:i3": None, "s:i4": None}, [event(query="blue")])
+    assert not has_repeats(documents(items, events))
 
 
 def test_bytes_that_are_no_utf8_do_not_stop_the_night(spark, make, defaults):

@@ -6,15 +6,17 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotope.interest.texts import documents_with, tokeniser
+from chronotope.interest.texts import items_with, tokeniser
 from chronotope.interest.words import tokenise
 
-DOCUMENTS = st.lists(st.tuples(st.sampled_from(["", "red", "red hat red", "the", "茶馆 hat", "zoë"]), st.booleans()))
-SCHEMA = pa.schema([("document", pa.string()), ("is_item", pa.bool_()), ("text", pa.string())])
+DOCUMENTS = st.lists(
+    st.tuples(st.sampled_from(["", "red", "red hat red", "the", "茶馆 hat", "zoë"]), st.integers(0, 3))
+)
+SCHEMA = pa.schema([("document", pa.string()), ("n_items", pa.int64()), ("text", pa.string())])
 
 
 def batch_of(documents):
-    rows = [{"document": f"s:i{n}", "is_item": item, "text": text} for n, (text, item) in enumerate(documents)]
+    rows = [{"document": f"s:i{n}", "n_items": n_items, "text": text} for n, (text, n_items) in enumerate(documents)]
     return pa.RecordBatch.from_pylist(rows, SCHEMA)
 
 
@@ -24,14 +26,17 @@ def rows_of(documents, size):
 
 
 def expected(documents):
-    terms = tokenise(pa.array([text for text, is_item in documents if is_item], pa.string()), 2).to_pylist()
-    return Counter(term for of_text in terms for term in set(of_text))
+    total = Counter()
+    for text, n_items in documents:
+        (terms,) = tokenise(pa.array([text]), 2).to_pylist()
+        total.update(dict.fromkeys(set(terms), n_items))
+    return +total
 
 
 @given(DOCUMENTS)
 def test_terms_are_counted_once_per_item(documents):
     batch = batch_of(documents)
-    found = documents_with(tokenise(batch.column("text"), 2), batch.column("is_item")).to_pylist()
+    found = items_with(tokenise(batch.column("text"), 2), batch.column("n_items")).to_pylist()
     assert {row["term"]: row["n"] for row in found} == expected(documents)
 
 
@@ -44,9 +49,9 @@ def test_batches_of_any_size_add_up(documents, size):
 
 
 def test_documents_without_terms_have_no_row():
-    rows = rows_of([("the", True), ("red hat", False), ("", True), ("茶馆", True)], 4)
-    assert [(row["document"], row["is_item"], row["terms"]) for row in rows] == [
-        ("s:i1", False, "red hat"),
-        ("s:i3", True, "茶馆"),
+    rows = rows_of([("the", 1), ("red hat", 0), ("", 2), ("茶馆", 2)], 4)
+    assert [(row["document"], row["n_items"], row["terms"]) for row in rows] == [
+        ("s:i1", 0, "red hat"),
+        ("s:i3", 2, "茶馆"),
     ]
-    assert rows_of([("the", True)], 1) == []
+    assert rows_of([("the", 1)], 1) == []

@@ -26,6 +26,9 @@ def tokens(items: DataFrame, events: DataFrame, settings: Settings) -> DataFrame
     `counted` (array of (term, n): how many items have each term, so that a count need not read all terms again; one
     row speaks for all of its task, and the others have none).
 
+    Each distinct text is cut into terms once, however many documents it is the text of. Whether there is such a text
+    is asked first, which reads the digests once: where there is none, as in most logs, no text has to be moved.
+
     Both the sums and the document frequencies read it: persist it where a night needs both.
 
     Args:
@@ -35,16 +38,43 @@ def tokens(items: DataFrame, events: DataFrame, settings: Settings) -> DataFrame
         settings: reads `interest.min_token_chars`.
 
     """
-    queries = events.select("query").distinct().select(F.md5("query"), F.lit(False), "query")
-    found = items.select(F.col("item_id").alias("document"), F.lit(True).alias("is_item"), "text").union(queries)
+    cut = tokeniser(settings.interest.min_token_chars)
+    gives = "n_items bigint, terms string, counted array<struct<term:string,n:bigint>>"
+    found = documents(items, events)
+    if not has_repeats(found):
+        alone = found.select("document", F.col("is_item").cast("bigint").alias("n_items"), "text")
+        terms = alone.mapInArrow(cut, f"document string, {gives}")
+        return terms.select("document", (F.col("n_items") > 0).alias("is_item"), "terms", "counted")
+    terms = distinct_texts(found).mapInArrow(cut, f"text_digest string, speaker string, {gives}")
+    speaks = F.col("document") == F.col("speaker")
+    counted = F.when(speaks, F.col("counted")).otherwise(F.array()).alias("counted")
+    owners = found.select("document", "is_item", "text_digest")
+    return owners.join(terms, "text_digest").select("document", "is_item", "terms", counted)
+
+
+def documents(items: DataFrame, events: DataFrame) -> DataFrame:
+    """Every document with a text: document, is_item, text_digest, text."""
+    queries = events.select("query").distinct().select(F.md5("query"), F.lit(False), F.md5("query"), "query")
+    described = items.select(F.col("item_id").alias("document"), F.lit(True).alias("is_item"), "text_digest", "text")
     # Invalid UTF-8 is replaced, for Python refuses to read it.
-    texts = found.where(F.col("text").isNotNull()).withColumn("text", F.make_valid_utf8("text"))
-    schema = "document string, is_item boolean, terms string, counted array<struct<term:string,n:bigint>>"
-    return texts.mapInArrow(tokeniser(settings.interest.min_token_chars), schema)
+    return described.union(queries).where(F.col("text").isNotNull()).withColumn("text", F.make_valid_utf8("text"))
+
+
+def has_repeats(found: DataFrame) -> bool:
+    """Whether two documents have the same text; also, rarely, where they only have the same hash of its digest."""
+    hashed = found.groupBy(F.xxhash64("text_digest").alias("hash")).agg(F.count("*").alias("n"))
+    return not hashed.where("n > 1").isEmpty()
+
+
+def distinct_texts(found: DataFrame) -> DataFrame:
+    """One row per distinct text: text_digest, `speaker` (one of its documents), n_items that have it, text."""
+    return found.groupBy("text_digest").agg(
+        F.min("document").alias("speaker"), F.count_if("is_item").alias("n_items"), F.first("text").alias("text")
+    )
 
 
 def tokeniser(min_token_chars: int) -> Callable[[Batches], Batches]:
-    """The Arrow function from rows (document, is_item, text) to those of `tokens`."""
+    """The Arrow function from rows that end in (n_items, text) to the same with (n_items, terms, counted)."""
 
     def replace(batches: Batches) -> Batches:
         held: list[pa.RecordBatch] = []
@@ -56,20 +86,20 @@ def tokeniser(min_token_chars: int) -> Callable[[Batches], Batches]:
             if rows.num_rows:
                 yield from (with_counted(before, NOTHING) for before in held)
                 held = [rows]
-                counts.append(documents_with(terms, batch.column("is_item")))
+                counts.append(items_with(terms, batch.column("n_items")))
         yield from (with_counted(last, added(counts)) for last in held)
 
     return replace
 
 
-def documents_with(terms: pa.ListArray, is_counted: pa.BooleanArray) -> pa.StructArray:
-    """(term, n): how many of the counted documents have each of their terms, which come dictionary-encoded."""
+def items_with(terms: pa.ListArray, n_items: pa.Int64Array) -> pa.StructArray:
+    """(term, n): how many items have each term, of texts that `n_items` have; terms come dictionary-encoded."""
     n_terms = len(terms.values.dictionary)
-    lengths = lengths_of(terms)
-    pairs = np.repeat(np.arange(len(terms)) * n_terms, lengths) + indices(terms.values)
+    pairs = np.repeat(np.arange(len(terms)) * n_terms, lengths_of(terms)) + indices(terms.values)
     # Sorted and cut: np.unique hashes, which took 50 times as long on 600,000 pairs.
-    pairs = np.sort(pairs[np.repeat(is_counted.to_numpy(zero_copy_only=False), lengths)])
-    n = np.bincount(pairs[first_of_each(pairs)] % max(n_terms, 1), minlength=n_terms)
+    pairs = np.sort(pairs)
+    text, term = np.divmod(pairs[first_of_each(pairs)], max(n_terms, 1))
+    n = np.bincount(term, n_items.to_numpy()[text], n_terms).astype(np.int64)
     return pa.StructArray.from_arrays([terms.values.dictionary, pa.array(n)], ["term", "n"]).filter(pa.array(n > 0))
 
 
