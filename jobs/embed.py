@@ -9,7 +9,8 @@ from chronotope.store.night import Night
 
 
 def run(night: Night) -> None:
-    texts = missing_texts(night.read("items"), night.read("item_embeddings"), model_name(night.settings.embed))
+    items = night.read("items") if night.is_refresh else night.rows("items")
+    texts = missing_texts(items, night.read("item_embeddings"), model_name(night.settings.embed))
 
     night.write("item_embeddings", embed(texts, night.settings, night.date))
 

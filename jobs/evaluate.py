@@ -2,11 +2,16 @@
 
 import sys
 
+from pyspark.sql import DataFrame
+
 from chronotope.cli.jobs import main
+from chronotope.embed.weights import model_name
 from chronotope.evaluate.breadth import popularity_of
 from chronotope.evaluate.evaluations import evaluate_published, evaluate_tail
-from chronotope.evaluate.feedback import feedback
+from chronotope.evaluate.feedback import feedback, shown_to
 from chronotope.evaluate.forecasts import evaluate_forecasts
+from chronotope.evaluate.mixes import text_buckets
+from chronotope.evaluate.watch import Watched, watch
 from chronotope.infer.forecasts import OTHER
 from chronotope.infer.topics import topic_frame
 from chronotope.store.frames import union
@@ -15,22 +20,38 @@ from chronotope.store.night import Night
 
 
 def run(night: Night) -> None:
-    settings, before = night.settings, night.before
-    popularity = popularity_of(night.read("counts"))
-    found = [evaluate_tail(night.rows("ranks"), popularity, settings.evaluate, night.date)]
+    settings, before, events = night.settings, night.before, night.rows("events")
+    popularity = popularity_of(night.spark, read_model(night.model_folder).catalogue)
+    lists = night.read_before("recommendations", shown_to(events)) if before else None
+    found = [watch(watched(night, events, lists), settings, night.date)]
+    if night.is_refresh:
+        found.append(evaluate_tail(night.rows("ranks"), popularity, settings.evaluate, night.date))
     if before:
-        events, model = night.rows("events"), before.run["model"]
-        lists = night.latest_earlier("recommendations")
-        expected = night.latest_earlier("forecasts").where(f"topic != '{OTHER}'")  # the rest is no topic of an event
-        catalogue = read_model(night.models_dir / f"night={before.night}").catalogue
+        model = before.run["model"]
+        expected = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
+        catalogue = read_model(night.model_folder_before).catalogue
         topics = topic_frame(night.spark, catalogue, settings.infer.n_topics, settings.night.seed)
-        met = feedback(lists, events, model, before.night, night.date, settings)
-        night.write("feedback", met)
+        night.write("feedback", feedback(lists, events, model, before.night, night.date, settings))
         found.append(evaluate_published(night.rows("feedback"), popularity, settings.evaluate, night.date))
         found.append(
             evaluate_forecasts(expected, events, topics, popularity, model, before.night, night.date, settings)
         )
     night.write("evaluations", union(found))
+
+
+def watched(night: Night, events: DataFrame, lists_before: DataFrame | None) -> Watched:
+    encoder = model_name(night.settings.embed)
+    vectors = night.read("item_embeddings").where(f"model = '{encoder}'")
+    return Watched(
+        events,
+        night.rows("rejects"),
+        night.rows("interests"),
+        night.read("recommendations", events),
+        lists_before,
+        text_buckets(events, night.read("items"), vectors, night.settings.night.seed),
+        encoder,
+        night.earlier("evaluations"),
+    )
 
 
 if __name__ == "__main__":

@@ -4,23 +4,28 @@ import functools
 import sys
 
 from chronotope.cli.jobs import main
+from chronotope.infer.contexts import usual_dayparts
 from chronotope.infer.forecasts import forecasts
 from chronotope.infer.states import user_states
 from chronotope.infer.topics import topics_of
 from chronotope.infer.workers import load_scorer
+from chronotope.store.frames import union
 from chronotope.store.night import Night
-from chronotope.train.histories import histories
+from chronotope.store.rebuild import made_for
 
 
 def run(night: Night) -> None:
-    settings = night.settings
+    settings, steps = night.settings, night.rows("histories")
     load = functools.partial(load_scorer, night.model_folder, settings.infer.device, 1)
-    steps = histories(night.read("sessions"), settings.train.max_steps)
-    topics = topics_of(load().catalogue, settings.infer.n_topics, settings.night.seed)
-    counts = night.read("counts")
+    catalogue = load().catalogue
+    topics = topics_of(catalogue, settings.infer.n_topics, settings.night.seed)
+    counts, usual = night.read("counts", steps), usual_dayparts(night.spark, catalogue)
 
     night.write("user_states", user_states(steps, load, settings, night.date))
-    night.write("forecasts", forecasts(steps, counts, topics, load, settings, night.end, night.date))
+    expected = (
+        forecasts(of, counts, usual, topics, load, settings, end, night.date) for end, of, _ in made_for(night, steps)
+    )
+    night.write("forecasts", union(expected))
 
 
 if __name__ == "__main__":

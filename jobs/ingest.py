@@ -10,7 +10,7 @@ from chronotope.ingest.records import catalogue_of, records_of
 from chronotope.ingest.rules import judge
 from chronotope.ingest.source import Source
 from chronotope.ingest.span import Span
-from chronotope.ingest.taken import taken_before
+from chronotope.ingest.taken import day_before_copies, taken_before
 from chronotope.store.frames import Frames, union
 from chronotope.store.inputs import FoundInputs, plain_errors, read_inputs
 from chronotope.store.night import Night
@@ -29,7 +29,8 @@ def one_source(night: Night, source: Source, found: FoundInputs) -> Frames:
     previous = night.before.night if night.before else None
     span = Span(night.date, previous, settings.night.time_zone, settings.night.late_days)
     inputs = read_inputs(night.spark, source, found)
-    taken = taken_before(night.earlier("events"), source, span) if previous else None
+    taken_in = night.earlier("events", since=day_before_copies(source, span))
+    taken = taken_before(taken_in, source, span) if previous else None
     known_rejects = night.earlier("rejects") if previous and not source.by_day else None
 
     with plain_errors(source):

@@ -3,25 +3,32 @@
 import sys
 
 from chronotope.cli.jobs import main
-from chronotope.interest.frequencies import current_version, document_frequencies, needs_refresh
-from chronotope.interest.sums import term_sums
+from chronotope.interest.frequencies import document_frequencies
+from chronotope.interest.sums import term_sums, total_sums
 from chronotope.interest.texts import described_by, tokens
 from chronotope.interest.vectors import interests
+from chronotope.store.frames import union
 from chronotope.store.night import Night
+from chronotope.store.rebuild import read_like
 
 
 def run(night: Night) -> None:
     settings, events, items = night.settings, night.rows("events"), night.read("items")
-    recount = needs_refresh(current_version(night.read("terms")), night.date, settings.interest.refresh_days)
-    texts = night.scratch("tokens", tokens(items if recount else described_by(items, events), events, settings))
-
-    night.write("term_sums", term_sums(events, texts, settings, night.date))
-    sums = night.read("term_sums")
-    if recount:
-        night.write("terms", document_frequencies(texts, sums, settings, night.date))
-    touched = None if recount else night.rows("term_sums")
-    first = night.before is None
-    night.write("interests", interests(sums, night.read("terms"), settings, night.date, touched, first))
+    texts = night.scratch(
+        "tokens", tokens(items if night.is_refresh else described_by(items, events), events, settings)
+    )
+    sums = term_sums(events, texts, settings, night.date)
+    if night.is_refresh:
+        if night.before:
+            sums = total_sums(union([night.read_before("term_sums"), sums]), settings, night.date)
+        night.write("term_sums", sums)
+        counted = document_frequencies(texts, night.rows("term_sums"), settings, night.date)
+        night.write("terms", read_like(night, "terms") if night.like else counted)
+        wanted = night.rows("term_sums")
+    else:
+        night.write("term_sums", sums)
+        wanted = night.read("term_sums", night.rows("term_sums"))
+    night.write("interests", interests(wanted, night.read("terms"), settings, night.date, night.is_refresh))
 
 
 if __name__ == "__main__":

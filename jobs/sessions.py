@@ -3,18 +3,24 @@
 import sys
 
 from chronotope.cli.jobs import main
-from chronotope.sessions.cut import sessions
-from chronotope.sessions.memory import counts, transitions
+from chronotope.sessions import counts, open_since, sessions, still_open, transitions
 from chronotope.store.night import Night
+from chronotope.train.histories import as_table, carried_on, histories
 
 
 def run(night: Night) -> None:
-    events = night.rows("events")
-    still_open = night.read("sessions").where("NOT closed")
+    events, settings, max_steps = night.rows("events"), night.settings, night.settings.train.max_steps
+    known = still_open(night.earlier("sessions", since=open_since(night.last, settings))) if night.last else None
 
-    night.write("sessions", sessions(events, still_open, night.settings, night.end, night.date))
-    night.write("counts", counts(events, night.settings, night.date))
-    night.write("transitions", transitions(night.rows("sessions"), still_open, night.date))
+    night.write("sessions", sessions(events, known, settings, night.end, night.date))
+    night.write("transitions", transitions(night.rows("sessions"), known, night.date))
+    if night.is_refresh:
+        night.write("histories", as_table(histories(night.read("sessions"), max_steps), night.date))
+        night.write("counts", counts(events, settings, night.date, night.read_before("counts")))
+    else:
+        before = night.read_before("histories", events)
+        night.write("histories", as_table(carried_on(before, events, max_steps), night.date))
+        night.write("counts", counts(events, settings, night.date))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage train: the space-time model and the count model meet on the held-out tail; the better one makes the tables."""
+"""Stage train: on a refresh night, models meet on the held-out tail, and the better one makes the tables."""
 
 import datetime as dt
 import functools
@@ -8,26 +8,42 @@ from chronotope.cli.jobs import main
 from chronotope.embed.weights import model_name
 from chronotope.evaluate.gate import decide
 from chronotope.evaluate.tail import rank_tail
-from chronotope.store.models import read_model, write_model
+from chronotope.store.models import read_model, staged, write_model
 from chronotope.store.night import Night
+from chronotope.store.rebuild import model_folder_like, read_like
 from chronotope.train.candidates import Known, candidates
-from chronotope.train.contest import contest, contestants, known_catalogue, model_rows, tuning_sample
+from chronotope.train.contest import contest, contestants, known_catalogue, model_rows, moved, tuning_sample
 from chronotope.train.histories import histories
 from chronotope.train.refresh import refreshed
 
 
 def run(night: Night) -> None:
+    if night.like:
+        take_over(night)
+    elif night.is_refresh:
+        refresh(night)
+
+
+def take_over(night: Night) -> None:
+    with staged(night.model_folder) as beside:
+        write_model(beside, read_model(model_folder_like(night)))
+    path = night.model_folder.relative_to(night.tables_dir)
+    night.write("models", moved(read_like(night, "models"), str(path)))
+    night.write("ranks", read_like(night, "ranks"))
+
+
+def refresh(night: Night) -> None:
     settings, tail = night.settings, dt.timedelta(days=night.settings.train.tail_days)
     sessions, items, events = night.read("sessions"), night.read("items"), night.read("events")
     vectors = night.read("item_embeddings").where(f"model = '{model_name(settings.embed)}'")
     steps = night.scratch("histories", histories(sessions, settings.train.history_steps))
-    files = sorted((night.folder / "scratch" / "histories").glob("*.parquet"))
+    files = sorted((night.scratch_dir / "histories").glob("*.parquet"))
     catalogue = functools.partial(known_catalogue, items, vectors, sessions, settings)
     now, then, early = (catalogue(night.end - age * tail) for age in (0, 1, 2))
 
     of = contest(night.earlier("models"), settings, night.end, night.date, early is not None)
     known = Known(early, then or now, files, tuning_sample(steps))
-    folders = candidates(of, known, settings, night.models_dir, night.folder / "scratch")
+    folders = candidates(of, known, settings, night.models_dir, night.scratch_dir)
     load = functools.partial(contestants, list(folders.values()))
     ranked = rank_tail(steps, events, items, of.cut, load, settings, night.date)
     night.write("ranks", ranked if then else ranked.limit(0))
@@ -37,7 +53,8 @@ def run(night: Night) -> None:
         ranks, of.new, of.recent if of.recent in folders else None, of.counts, settings.evaluate.gate_confidence
     )
     stored = {model_id: read_model(folder) for model_id, folder in folders.items()}
-    write_model(night.model_folder, refreshed(stored[decision.model_id], now))
+    with staged(night.model_folder) as beside:
+        write_model(beside, refreshed(stored[decision.model_id], now))
     kinds = {model_id: model.about["kind"] for model_id, model in stored.items()}
     path = night.model_folder.relative_to(night.tables_dir)
     night.write("models", model_rows(ranks, kinds, decision, str(path), settings, night.date))

@@ -19,7 +19,6 @@ from chronotope.infer.workers import load_scorer
 from chronotope.store.night import open_night
 from chronotope.store.session import open_session, read_properties
 from chronotope.store.snapshot import open_snapshot
-from chronotope.train.histories import histories
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_GPU = 3
@@ -57,8 +56,8 @@ def main(tables_dir: Path) -> int:
         night = open_night(session(), tables_dir, snapshot.night, settings)
         texts = missing_texts(night.earlier("items"), None, model_name(settings.embed))
         timed("embed, texts", embed(texts, settings, snapshot.night))
-        load = functools.partial(load_scorer, tables_dir / "_models" / f"night={snapshot.night}", "cuda", 1)
-        steps = histories(night.earlier("sessions"), settings.train.max_steps)
+        load = functools.partial(load_scorer, tables_dir / "_models" / f"night={snapshot.refreshed_on}", "cuda", 1)
+        steps = night.earlier("histories")
         timed("infer, users", user_states(steps, load, settings, snapshot.night))
     except ChronotopeError as error:
         print(f"gpu-check: {error}", file=sys.stderr)

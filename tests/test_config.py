@@ -28,7 +28,7 @@ def changed(values, name, value):
 
 
 def test_the_shipped_settings_are_complete(defaults):
-    assert list(type(defaults).model_fields) == ["night", *STAGES]
+    assert list(type(defaults).model_fields) == ["night", *STAGES, "alarms"]
     assert defaults.recommend.k == 10
 
 

@@ -27,8 +27,10 @@ class NightSettings(Section):
 
     time_zone: str
     late_days: int = Field(ge=0)
+    refresh_days: int = Field(ge=1)
     seed: int
     format: Literal["delta", "parquet"]
+    log: Literal["text", "json"]
     threads: int = Field(ge=1)
     dayparts: dict[str, list[list[int]]]
 
@@ -71,7 +73,6 @@ class InterestSettings(Section):
     action_weights: dict[str, float]
     idf: Literal["smooth", "plain"]
     documents: Literal["items", "users"]
-    refresh_days: int = Field(ge=1)
     max_terms: int = Field(ge=1)
     min_token_chars: int = Field(ge=1)
 
@@ -99,6 +100,7 @@ class TrainSettings(Section):
     sequence: bool
     memory: bool
     encoder: Literal["lstm", "gru", "transformer"]
+    loader: Literal["parquet", "petastorm"]
     dim: int = Field(ge=1)
     hidden: int = Field(ge=1)
     trust_hidden: int = Field(ge=2)
@@ -121,7 +123,6 @@ class TrainSettings(Section):
     mask_lately: float = Field(ge=0, le=1)
     tail_days: int = Field(ge=1)
     max_minutes: float = Field(gt=0)
-    retrain_days: int = Field(ge=1)
 
 
 class InferSettings(Section):
@@ -156,8 +157,21 @@ class EvaluateSettings(Section):
     gate_confidence: float = Field(gt=0, lt=1)
 
 
+class AlarmSettings(Section):
+    """What a published night is watched for, see `chronotope.evaluate.watch`."""
+
+    trailing_days: int = Field(ge=1)
+    max_event_age_hours: float = Field(gt=0)
+    reject_ratio: float = Field(ge=1)
+    min_reject_share: float = Field(ge=0, le=1)
+    max_without_list_share: float = Field(ge=0, le=1)
+    max_psi: float = Field(gt=0)
+    psi_confidence: float = Field(gt=0, lt=1)
+    max_churn_share: float = Field(ge=0, le=1)
+
+
 class Settings(Section):
-    """All of it: one section per stage and one for the night."""
+    """All of it: one section per stage, one for the night and one for its alarms."""
 
     night: NightSettings
     ingest: IngestSettings
@@ -168,6 +182,7 @@ class Settings(Section):
     infer: InferSettings
     recommend: RecommendSettings
     evaluate: EvaluateSettings
+    alarms: AlarmSettings
 
     def digest(self) -> str:
         """12 hex digits that change when any setting does."""

@@ -57,3 +57,15 @@ class DeviceError(ChronotopeError):
     """The device that the settings ask for is not on this machine."""
 
     exit_code = 8
+
+
+class LostError(ChronotopeError):
+    """Spark, one of its executors or Python workers was killed or ran out of memory; the same night can go on."""
+
+    exit_code = 9
+
+
+class AlarmError(ChronotopeError):
+    """The night is published and whole, and something about it asks to be looked at: see `chronotope alarms`."""
+
+    exit_code = 10

@@ -17,12 +17,30 @@ class Stage:
 FLOW: tuple[Stage, ...] = (
     Stage("ingest", ("events", "items"), ("events", "items", "rejects")),
     Stage("interest", ("events", "items", "term_sums", "terms"), ("term_sums", "terms", "interests")),
-    Stage("sessions", ("events", "sessions"), ("sessions", "counts", "transitions")),
+    Stage(
+        "sessions", ("events", "sessions", "histories", "counts"), ("sessions", "histories", "counts", "transitions")
+    ),
     Stage("embed", ("items", "item_embeddings"), ("item_embeddings",)),
     Stage("train", ("sessions", "items", "item_embeddings", "events", "models"), ("models", "ranks")),
-    Stage("infer", ("sessions", "counts"), ("user_states", "forecasts")),
-    Stage("recommend", ("sessions", "events", "user_states", "forecasts"), ("recommendations",)),
-    Stage("evaluate", ("ranks", "counts", "events", "recommendations", "forecasts"), ("evaluations", "feedback")),
+    Stage("infer", ("histories", "counts", "models"), ("user_states", "forecasts")),
+    Stage("recommend", ("histories", "counts", "user_states", "forecasts", "models"), ("recommendations",)),
+    Stage(
+        "evaluate",
+        (
+            "ranks",
+            "events",
+            "rejects",
+            "interests",
+            "items",
+            "models",
+            "item_embeddings",
+            "recommendations",
+            "forecasts",
+            "models",
+            "evaluations",
+        ),
+        ("evaluations", "feedback"),
+    ),
 )
 STAGES: tuple[str, ...] = tuple(stage.name for stage in FLOW)
 BY_NAME: dict[str, Stage] = {stage.name: stage for stage in FLOW}

@@ -57,6 +57,11 @@ TABLES = {
         *metrics("space_time-1", "tail_next", acc1=0.2, acc10=0.5, ndcg=0.33, mrr=0.3),
         *metrics("space_time-1", "forecast", mae=0.04),
         *metrics("space_time-1", "tail_next", "user_kind=new", mrr=None),
+        {"model": "night", "protocol": "watch", "slice": "all", "metric": "list_churn", "value": 0.95, "high": 0.9,
+         "n": 40},
+        {"model": "night", "protocol": "watch", "slice": "source=a", "metric": "newest_event_age_h", "value": 2.0,
+         "high": 24.0, "n": 6},
+        {"model": "night", "protocol": "watch", "slice": "action=view", "metric": "share", "value": 1.0, "n": 40},
     ],
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ def lines(text):
 
 def test_tables_lists_every_table_with_its_rows(ask, ask_json):
     found = {entry["table"]: entry for entry in ask_json("tables")["tables"]}
-    assert len(found) == 18
+    assert len(found) == 19
     assert (found["items"]["rows"], found["items"]["rows_last_night"]) == (4, 3)
     assert found["items"]["nights"] == [FIRST, SECOND]
     assert found["items"]["bytes"] > 0
@@ -46,6 +46,32 @@ def test_an_older_night_is_shown_as_it_was(ask_json):
     assert [night["night"] for night in ask_json("runs", "--night", FIRST)["nights"]] == [FIRST]
 
 
+def test_stages_tell_what_each_cost(ask, ask_json):
+    found = ask_json("runs", "--stages")["stages"]
+    assert len(found) == 18
+    ingest = next(each for each in found if (each["night"], each["stage"]) == (SECOND, "ingest"))
+    assert (ingest["seconds"], ingest["rows"], ingest["peak_memory_bytes"]) == (1.5, {"events": 6, "items": 3}, None)
+    whole = found[-1]
+    assert (whole["stage"], whole["seconds"]) == ("night", 12.0)
+    assert whole["bytes_written"] == sum(each["bytes_written"] for each in found[9:17]) > ingest["bytes_written"] > 0
+    header, *rows = lines(ask("runs", "--stages")[1])
+    assert header == ["night", "stage", "seconds", "written", "peak", "memory", "rows"]
+    assert any(row[:3] == [SECOND, "ingest", "1.5"] for row in rows)
+
+
+def test_alarms_are_listed_with_what_was_watched(ask, ask_json):
+    reply = ask_json("alarms")
+    (alarm,) = reply["alarms"]
+    assert (alarm["night"], alarm["metric"], alarm["value"], alarm["threshold"]) == (SECOND, "list_churn", 0.95, 0.9)
+    assert [(row["metric"], row["slice"]) for row in reply["watched"]] == [
+        ("newest_event_age_h", "source=a"), ("list_churn", "all"),
+    ]  # fmt: skip
+    code, out, err = ask("alarms")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{SECOND}  list_churn is 0.95, above 0.9: ")
+    assert ask("alarms", "--night", FIRST)[1].startswith(f"no alarms up to night {FIRST}\n")
+
+
 def test_evaluation_puts_the_model_beside_its_yardsticks(ask, ask_json):
     reply = ask_json("evaluation")
     first, second = reply["protocols"]["tail_next"]
@@ -55,6 +81,7 @@ def test_evaluation_puts_the_model_beside_its_yardsticks(ask, ask_json):
     out = ask("evaluation")[1]
     assert "* space_time-1" in out
     assert "0.300 [0.290, 0.310]" in out
+    assert "watch" not in reply["protocols"]
     assert "mae" in out  # a protocol without the usual metrics shows its own
     assert "* made the tables of night 2012-10-31: better than counts-1 by 0.02" in out
 

@@ -11,6 +11,7 @@ from chronotope.evaluate.evaluations import evaluate_published, evaluate_tail, s
 from chronotope.evaluate.means import means, standard_errors
 from tests.oracles import evaluate as oracle
 from tests.rows import NIGHT, frame
+from tests.train import small
 
 EVENTS = {"a": 50, "b": 30, "c": 15, "d": 5}
 
@@ -122,9 +123,12 @@ def test_lists_that_show_nothing_cover_nothing(spark):
     assert found == {"coverage@1": 0.0, "novelty@1": None}
 
 
-def test_popularity_adds_up_the_nights(spark):
-    counts = frame(spark, "counts", [{"item_id": "a", "n": 2}, {"item_id": "a", "n": 3}, {"item_id": "b", "n": 1}])
-    assert {tuple(row) for row in popularity_of(counts).collect()} == {("a", 5), ("b", 1)}
+def test_popularity_is_what_the_catalogue_counted_anywhere(spark):
+    catalogue = small.catalogue()
+    n_dayparts = len(catalogue.dayparts)
+    n = catalogue.popularity.toarray()[:n_dayparts].sum(axis=0)
+    found = [tuple(row) for row in popularity_of(spark, catalogue).orderBy("item_id").collect()]
+    assert found == list(zip(catalogue.item_ids, n.tolist(), strict=True))
 
 
 def test_an_unbounded_mean_may_be_negative(spark):

@@ -32,14 +32,15 @@ DRIVER = {
     "train/contest.py",  # a row per model, and a bounded sample of histories to tune on
     "evaluate/gate.py",  # a row per model
     "evaluate/evaluations.py",  # a row per model and metric
+    "evaluate/watch.py",  # a row per source, and a bounded number per mix, of a bounded number of nights
 }
 
 
 def test_the_eight_words_are_the_same_everywhere():
     packages = {path.name for path in LIB.iterdir() if (path / "__init__.py").is_file()}
     assert packages - {"tables", "store", "cli", "world"} == set(STAGES)
-    assert [name for name in Settings.model_fields if name != "night"] == list(STAGES)
-    assert {path.stem for path in JOBS.glob("*.py")} == {*STAGES, "nightly"}
+    assert [name for name in Settings.model_fields if name not in ("night", "alarms")] == list(STAGES)
+    assert {path.stem for path in JOBS.glob("*.py")} == {*STAGES, "nightly", "backfill"}
     folders = {path.name for path in TESTS.iterdir() if (path / "__init__.py").is_file()}
     assert set(STAGES) <= folders
 

@@ -17,19 +17,19 @@ SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NUMBERS = ("int", "bigint", "double", "float")
 UNITS = ("_s", "_m", "_min", "_days", "_minutes", "_tokens", "_chars", "_events", "_users", "_steps", "_terms",
          "_regions", "_contexts", "_queries", "_topics", "_share", "_resolution", "_size", "_decay", "_confidence",
-         "_items")  # fmt: skip
+         "_items", "_hours")  # fmt: skip
 # Numbers that carry no unit in their name: pure numbers and counts, each told in its comment in the settings file.
 PURE = {
     "night.seed", "night.threads", "train.dim", "train.hidden", "train.trust_hidden", "train.epochs", "train.patience",
     "train.learning_rate", "train.trust_learning_rate", "train.dropout", "train.trust_dropout",
     "train.label_smoothing", "train.kl_weight",
     "train.mask_previous", "train.mask_time", "train.mask_lately", "recommend.k", "recommend.candidates", "evaluate.ks",
-    "evaluate.confidence",
+    "evaluate.confidence", "alarms.reject_ratio", "alarms.max_psi",
 }  # fmt: skip
 # Words by which a column's comment or name tells what a number counts or in what unit it is.
 COLUMN_UNITS = re.compile(
     r"_s\b|_m\b|_min\b|degree|minute|second|metre|hour|count|rows|event|document|times|place|first|best|"
-    r"share|P\(|weight|frequency|score|metric|interval|users|items|amount|1 for",
+    r"share|P\(|weight|frequency|score|metric|interval|users|items|amount|1 for|bytes",
 )  # fmt: skip
 
 COLUMNS = [pytest.param(table, column, id=f"{table.name}.{column.name}") for table in TABLES.values()

@@ -7,6 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from chronotope.infer.contexts import usual_dayparts
 from chronotope.infer.forecasts import MAX_TOPICS, OTHER, forecasts, named
 from chronotope.infer.topics import topics_of
 from chronotope.slots import middle_slots
@@ -28,7 +29,8 @@ COUNTS = [
 def rows(_spark_session, load, scorer, small_settings):
     counts = frame(_spark_session, "counts", COUNTS)
     topics = topics_of(scorer.catalogue, 4, 0)
-    args = (counts, topics, load, small_settings, NIGHT_END, NIGHT)
+    usual = usual_dayparts(_spark_session, scorer.catalogue)
+    args = (counts, usual, topics, load, small_settings, NIGHT_END, NIGHT)
     answer = forecasts(histories_frame(_spark_session, ROWS).repartition(2), *args)
     TABLES["forecasts"].check(answer)
     return answer.collect()
@@ -82,6 +84,7 @@ def test_a_topic_called_other_is_part_of_the_rest():
 
 def test_users_without_contexts_have_no_forecast(spark, load, scorer, small_settings):
     topics = topics_of(scorer.catalogue, 4, 0)
-    args = (frame(spark, "counts", COUNTS[:2]), topics, load, small_settings, NIGHT_END, NIGHT)
+    usual = usual_dayparts(spark, scorer.catalogue)
+    args = (frame(spark, "counts", COUNTS[:2]), usual, topics, load, small_settings, NIGHT_END, NIGHT)
     answer = forecasts(histories_frame(spark, ROWS), *args)
     assert {row.user_id for row in answer.collect()} == {"u0"}

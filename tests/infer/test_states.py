@@ -6,6 +6,7 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from chronotope.infer.states import at_the_end, split, states_of, user_states
@@ -43,21 +44,24 @@ def test_users_without_steps_are_left_out(spark, load, small_settings):
     assert [r.user_id for r in user_states(frame, load, small_settings, NIGHT).collect()] == ["u"]
 
 
+def batch():
+    return pa.RecordBatch.from_pandas(pd.DataFrame(ROWS))
+
+
 def test_batches_do_not_change_a_state(load):
-    frame = pd.DataFrame(ROWS)
     one, all_ = (
-        pd.concat(states_of(to_workers(load), size, iter([frame]))).set_index("user_id").sort_index()
+        pa.Table.from_batches(states_of(to_workers(load), size, iter([batch()]))).to_pandas().set_index("user_id")
         for size in (1, 10)
     )
+    one, all_ = one.sort_index(), all_.sort_index()
     assert np.stack(one["state"]) == pytest.approx(np.stack(all_["state"]), abs=1e-6)
 
 
 def test_the_model_is_loaded_once_per_worker(load):
     on_worker.cache_clear()
     loader = to_workers(load)
-    frames = iter([pd.DataFrame(ROWS), pd.DataFrame(ROWS)])
-    assert len(list(states_of(loader, 2, frames))) == 4
-    list(states_of(to_workers(load), 2, iter([pd.DataFrame(ROWS)])))
+    assert len(list(states_of(loader, 2, iter([batch(), batch()])))) == 4
+    list(states_of(to_workers(load), 2, iter([batch()])))
     assert on_worker.cache_info().misses == 1
 
 

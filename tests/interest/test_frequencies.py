@@ -4,10 +4,8 @@ import datetime as dt
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from chronotope.interest import document_frequencies, needs_refresh, tokens
+from chronotope.interest import document_frequencies, tokens
 from chronotope.tables import TABLES
 from tests.interest.conftest import before_end
 from tests.oracles import interest as oracle
@@ -62,30 +60,3 @@ def test_users_are_counted_once_over_all_nights(spark, make, with_settings):
 @pytest.mark.parametrize("documents", ["items", "users"])
 def test_no_documents_give_no_terms(spark, make, with_settings, documents):
     assert counted(spark, make, with_settings(documents=documents), texts={}).collect() == []
-
-
-def test_the_first_night_and_each_new_period_count_anew():
-    monday = dt.date(2012, 10, 29)
-    assert needs_refresh(None, monday, 7)
-    assert not needs_refresh("2012-10-29", monday + dt.timedelta(6), 7)
-    assert needs_refresh("2012-10-29", monday + dt.timedelta(7), 7)
-    assert needs_refresh("2012-10-29", monday + dt.timedelta(30), 7)
-
-
-def test_the_same_night_again_does_not():
-    assert not needs_refresh("2012-10-31", NIGHT, 1)
-
-
-@given(st.integers(0, 60), st.sets(st.integers(0, 60)), st.integers(1, 14))
-def test_the_calendar_does_not_depend_on_where_a_rebuild_starts(start, skipped, refresh_days):
-    def refreshed(first):
-        version, nights = None, []
-        for day in range(first, 90):
-            night = dt.date(2026, 1, 1) + dt.timedelta(day)
-            if day not in skipped and needs_refresh(version, night, refresh_days):
-                version = night.isoformat()
-                nights.append(version)
-        return nights
-
-    # Apart from each one's first night, the later start refreshes on a subset of the same nights.
-    assert set(refreshed(start)[1:]) <= set(refreshed(0))

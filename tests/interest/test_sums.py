@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from chronotope.interest import described_by, tokens
+from chronotope.interest import described_by, tokens, total_sums
 from chronotope.interest.texts import distinct_texts, documents, has_repeats
 from chronotope.interest.words import terms_of
 from chronotope.tables import TABLES
@@ -164,6 +164,23 @@ def test_nights_add_up_once_rescaled(sums_of, defaults, seed, split_days):
                 for term, weight in weights.items():
                     added[user][horizon][term] += weight * 2 ** (-age_days / half_lives(defaults)[horizon])
     assert added == approx(in_one_go)
+
+
+@pytest.mark.parametrize("time_zone", ["UTC", "America/New_York"])
+def test_a_refresh_keeps_what_all_nights_add_up_to(spark, sums_of, with_settings, time_zone):
+    settings, events = with_settings(time_zone), random_events(3)
+    nights = [NIGHT - dt.timedelta(days) for days in (9, 2, 0)]
+    parts = [sums_of(TEXTS, events[n::3], settings, night=night, raw=True) for n, night in enumerate(nights)]
+    total = total_sums(parts[0].union(parts[1]).union(parts[2]), settings, NIGHT)
+    expected = {}
+    for part, days in zip(parts, (9, 2, 0), strict=True):
+        for user, both in as_dict(part).items():
+            for horizon, weights in both.items():
+                for term, weight in weights.items():
+                    of = expected.setdefault(user, {}).setdefault(horizon, {})
+                    of[term] = of.get(term, 0.0) + weight * 2 ** (-days / half_lives(settings)[horizon])
+    assert as_dict(total) == approx(expected)
+    assert {row.night for row in total.select("night").collect()} == {NIGHT}
 
 
 def test_each_item_and_each_distinct_query_has_one_row_of_terms(make, defaults):

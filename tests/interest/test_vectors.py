@@ -38,13 +38,11 @@ def idf_rows(idf, n_documents=10, version="2012-10-29"):
     ]
 
 
-def vectors(spark, rows, settings, idf=None, touched=None, partitions=None, first=False, **counted):
+def vectors(spark, rows, settings, idf=None, partitions=None, single=False, **counted):
     sums = frame(spark, "term_sums", rows)
     sums = sums.repartition(partitions) if partitions else sums
-    if touched is not None:
-        touched = spark.createDataFrame([(user,) for user in touched], "user_id string")
     terms = frame(spark, "terms", idf_rows({} if idf is None else idf, **counted))
-    found = interests(sums, terms, settings, NIGHT, touched, first).collect()
+    found = interests(sums, terms, settings, NIGHT, single).collect()
     return {(row.user_id, row.horizon): [(entry.term, entry.weight) for entry in row.terms] for row in found}
 
 
@@ -138,23 +136,16 @@ def test_no_sums(spark, defaults):
     assert vectors(spark, [], defaults, {"red": 1.0}) == {}
 
 
-def test_only_touched_users_are_made_and_equal_those_of_all(spark, defaults):
-    rows = random_rows(4)
-    everyone = vectors(spark, rows, defaults)
-    some = vectors(spark, rows, defaults, touched=["s:u1", "s:u1", "s:u9"])
-    assert some == {key: terms for key, terms in everyone.items() if key[0] == "s:u1"}
-
-
 def test_partitions_do_not_matter(spark, defaults):
     rows = random_rows(5, users=6)
     assert vectors(spark, rows, defaults, partitions=5) == approx(vectors(spark, rows[::-1], defaults, partitions=1))
 
 
 @pytest.mark.parametrize("partitions", [1, 5])
-def test_a_first_night_gives_what_any_night_does(spark, defaults, partitions):
+def test_a_night_with_one_row_per_user_gives_what_any_night_does(spark, defaults, partitions):
     rows = random_rows(6, users=9, nights=1)
     random.Random(6).shuffle(rows)
-    assert vectors(spark, rows, defaults, partitions=partitions, first=True) == vectors(spark, rows, defaults)
+    assert vectors(spark, rows, defaults, partitions=partitions, single=True) == vectors(spark, rows, defaults)
 
 
 def test_ten_years_ago_and_tiny_weights_neither_overflow_nor_vanish(spark, defaults):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import date
 
 import pytest
 
+from chronotope.errors import LockedError
 from chronotope.flow import STAGES
+from chronotope.store.publish import PLAN
 from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.sql import select
 from chronotope.tables import TABLES
-from tests.nights.conftest import LAST
+from tests.nights.conftest import LAST, REFRESH
+from tests.nights.processes import assert_same_night, kill_in_commit
 
 
 def rows(nights, sql):
@@ -54,7 +58,7 @@ def test_every_user_and_anybody_has_lists_whose_parts_are_the_score(nights):
 def test_the_published_model_finds_the_planted_interests(nights):
     model = open_snapshot(nights.tables).run["model"]
     found = rows(nights, "SELECT model, value FROM evaluations "
-                         f"WHERE night = DATE '{LAST}' AND metric = 'mrr' AND slice = 'all' "
+                         f"WHERE night = DATE '{REFRESH}' AND metric = 'mrr' AND slice = 'all' "
                          "AND protocol = 'tail_morning'")  # fmt: skip
     mrr = {row["model"]: row["value"] for row in found}
     assert {"popularity", "user_frequency", "last_item", "markov"} < set(mrr)
@@ -75,6 +79,51 @@ def test_the_same_night_again_publishes_the_same_lists(nights):
     again = nights.run(LAST, "--from", "infer")
     assert again.returncode == 0, again.stdout + again.stderr
     assert rows(nights, asked) == before
+
+
+@pytest.mark.slow
+def test_a_night_with_alarms_is_published_and_ends_with_10(nights, tmp_path):
+    night = nights.elsewhere(tmp_path / "tables")
+    shutil.copytree(nights.tables, night.tables)
+    options = ("--set", "alarms.max_churn_share=0.0", "--set", "night.log=json")
+    ended = night.run(LAST, *options, job="evaluate")
+    assert ended.returncode == 10, ended.stdout + ended.stderr
+    assert f"night {LAST} is published, with an alarm: see `chronotope alarms`" in ended.stderr
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    alarms = [line for line in lines if line.get("status") == "alarm"]
+    assert [alarm["metric"] for alarm in alarms] == ["list_churn"]
+    log = (night.tables / "_night" / "log.jsonl").read_text(encoding="utf-8")
+    assert [json.loads(line) for line in log.splitlines()][-1] == alarms[0]
+    assert open_snapshot(night.tables).run["status"] == "published"
+    users = {row["user_id"] for row in rows(night, "SELECT DISTINCT user_id FROM events")}
+    assert not [user for user in users if user in log + ended.stdout]
+
+
+def test_a_night_killed_while_it_is_published_is_finished_by_the_same_command(nights, tmp_path):
+    """A night that runs again, killed between two commits; `test_kills` has all other places."""
+    again = nights.elsewhere(tmp_path / "tables")
+    shutil.copytree(nights.tables, again.tables)
+
+    killed = again.start(LAST, "--from", "evaluate")
+    kill_in_commit(killed, again.tables, "feedback")
+    assert_same_night(again.tables, nights.tables)
+
+    finished = again.run(LAST)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "was cut off while it was published; that is finished now" in finished.stdout
+    assert not (again.tables / PLAN).exists()
+    assert_same_night(again.tables, nights.tables)
+
+
+@pytest.mark.slow
+def test_of_two_first_stages_at_once_one_wins_and_the_other_changes_nothing(nights, tmp_path):
+    night = nights.elsewhere(tmp_path / "tables")
+    both = [night.start("2026-03-02", job="ingest") for _ in range(2)]
+    codes = [process.end() for process in both]
+    winner, loser = (both[codes.index(code)] for code in (0, LockedError.exit_code))
+    assert f"in use by process {winner.pid}" in loser.complained
+    assert "night" not in loser.said
+    assert len(list(night.tables.glob("events/night=2026-03-02/*"))) == 1
 
 
 def test_logs_show_no_user(nights):
@@ -98,7 +147,7 @@ def test_a_mistake_ends_with_2_and_says_what_to_change(nights, options, said):
 
 
 def test_a_missing_input_is_found_before_spark_starts(nights, tmp_path):
-    nowhere = type(nights)(tmp_path / "nothing", tmp_path / "tables")
+    nowhere = nights.elsewhere(tmp_path / "tables", tmp_path / "nothing")
     ended = nowhere.run(LAST)
     assert ended.returncode == 2
     assert "there is no folder" in ended.stderr

@@ -6,14 +6,12 @@ import math
 from collections import defaultdict
 
 
-def contexts(rows, dayparts, half_life_days, as_of_s, max_regions, max_contexts, prior_events=5.0):
-    """rows: (user, daypart, region, n, last_at_s); user to {(daypart, region): probability}."""
-    own, region_events, everybody = defaultdict(float), defaultdict(float), defaultdict(float)
+def contexts(rows, dayparts, half_life_days, as_of_s, max_regions, max_contexts, usual, prior_events=5.0):
+    """rows: (user, daypart, region, n, at_s); usual: {(daypart, region): share}; user to {(daypart, region): share}."""
+    own = defaultdict(float)
     for user, daypart, region, n, last_s in rows:
         weight = n * 2 ** (-max(0.0, as_of_s - last_s) / 86_400 / half_life_days)
         own[user, daypart, region] += weight
-        region_events[region] += weight
-        everybody[daypart, region] += weight
     answer = {}
     for user in {row[0] for row in rows}:
         by_region = defaultdict(float)
@@ -25,8 +23,8 @@ def contexts(rows, dayparts, half_life_days, as_of_s, max_regions, max_contexts,
         p = {}
         for region in regions:
             for daypart in dayparts:
-                usual = (everybody[daypart, region] + 1) / (region_events[region] + len(dayparts))
-                p[daypart, region] = own[user, daypart, region] + prior_events * by_region[region] / total * usual
+                share = usual.get((daypart, region), 1 / len(dayparts))
+                p[daypart, region] = own[user, daypart, region] + prior_events * by_region[region] / total * share
         whole = sum(p.values())
         kept = sorted(p, key=lambda c: (-round(p[c] / whole, 9), c))[:max_contexts]
         answer[user] = {c: p[c] / sum(p[k] for k in kept) for c in kept}

@@ -34,21 +34,20 @@ def test_contexts_come_likeliest_first_ties_by_name_and_once_for_all_topics(spar
 
 
 def test_seen_items_are_those_met_with_a_hiding_action(spark, defaults):
-    events = frame(
+    counts = frame(
         spark,
-        "events",
+        "counts",
         [
-            {"user_id": "u", "item_id": "a", "action": "buy"},
-            {"user_id": "u", "item_id": "a", "action": "buy", "event_id": "e2"},
-            {"user_id": "u", "item_id": "b", "action": "view"},
-            {"user_id": "u", "item_id": None, "action": "buy"},
-            {"user_id": "v", "item_id": "b", "action": "buy"},
+            {"user_id": "u", "item_id": "a", "n": 3, "hiding": 2},
+            {"user_id": "u", "item_id": "a", "daypart": "weekday", "n": 1, "hiding": 1},
+            {"user_id": "u", "item_id": "b", "n": 1, "hiding": 0},
+            {"user_id": "v", "item_id": "b", "n": 1, "hiding": 1},
         ],
     )
     hide = with_recommend(defaults, seen="hide", hide_actions=["buy"]).recommend
     expected = spark.createDataFrame([("u", "a"), ("v", "b")], "user_id string, item_id string")
-    assert_df_equality(seen_items(events, hide), expected, ignore_nullable=True, ignore_row_order=True)
-    assert seen_items(events, with_recommend(defaults, seen="keep").recommend) is None
+    assert_df_equality(seen_items(counts, hide), expected, ignore_nullable=True, ignore_row_order=True)
+    assert seen_items(counts, with_recommend(defaults, seen="keep").recommend) is None
 
 
 def test_every_user_with_a_history_is_asked_and_gets_what_is_known(spark, defaults):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+from chispa import assert_approx_df_equality
 from hypothesis import given, settings
 
 from chronotope.sessions import counts, sessions, transitions
@@ -68,6 +70,28 @@ def test_counts_equal_the_oracle(spark, defaults, log):
         expected[of] = (known[0] + n, known[1] + weight)
     # The weights are halves, which add up exactly in any order.
     assert counted(spark, events, defaults) == expected
+
+
+def test_counts_decay_to_the_nights_end_and_know_what_hides(spark, defaults):
+    rows = [event("e1", 0, item_id="s:x"), event("e2", 12, item_id="s:y", action="buy")]
+    night, end = night_of(29)
+    found = {r["item_id"]: r for r in counts(frame(spark, "events", rows), defaults, night).collect()}
+    age_days = {"s:x": 30.0, "s:y": 29.5}
+    assert {item: r["decayed"] for item, r in found.items()} == pytest.approx(
+        {item: 2 ** (-age / defaults.interest.half_life_long_days) for item, age in age_days.items()}
+    )
+    assert {item: r["hiding"] for item, r in found.items()} == {"s:x": 0, "s:y": 1}
+    assert end == MONDAY + dt.timedelta(days=30)
+
+
+def test_a_refresh_keeps_what_the_nights_add_up_to(spark, defaults):
+    first = [event("e1", 1, item_id="s:x"), event("e2", 7, item_id="s:x", action="buy")]
+    second = [event("e3", 2, item_id="s:x"), event("e4", 30, item_id="s:y")]
+    (before, _), (tonight, _) = night_of(0), night_of(1)
+    known = counts(frame(spark, "events", first), defaults, before)
+    total = counts(frame(spark, "events", second), defaults, tonight, known)
+    in_one = counts(frame(spark, "events", first + second), defaults, tonight)
+    assert_approx_df_equality(total, in_one, 1e-12, ignore_row_order=True, ignore_nullable=True)
 
 
 def moves(spark, rows, defaults):

@@ -27,9 +27,9 @@ def begin(spark: SparkSession, tables_dir: Path, date: str, settings: Settings) 
     return open_night(spark, tables_dir, day(date), settings)
 
 
-def stage(night: Night, tables: Mapping[str, Rows], first: str = STAGES[0]) -> Night:
-    """Run the stages from `first` on: each writes the given rows of the tables that are its to write."""
-    for name in STAGES[STAGES.index(first) :]:
+def stage(night: Night, tables: Mapping[str, Rows], first: str = STAGES[0], last: str = STAGES[-1]) -> Night:
+    """Run the stages from `first` to `last`: each writes the given rows of the tables that are its to write."""
+    for name in STAGES[STAGES.index(first) : STAGES.index(last) + 1]:
         night.begin(name)
         for table in BY_NAME[name].gives:
             if table in tables:

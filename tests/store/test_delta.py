@@ -48,17 +48,20 @@ def same(left, right):
     return left == right
 
 
+def queried(tables_dir, name, sql):
+    """The answer of delta-rs's own engine, as an Arrow table."""
+    return QueryBuilder().register(name, DeltaTable(tables_dir / name)).execute(sql).read_all()
+
+
 def test_every_engine_reads_the_rows_that_spark_wrote(tables_dir):
-    arrow = DeltaTable(tables_dir / "events").to_pyarrow_table().sort_by("event_id")
-    duck = duckdb.sql("SELECT event_id, value, query, occurred_at, night FROM arrow ORDER BY event_id").fetchall()
-    pola = polars.from_arrow(arrow).select("event_id", "value", "query", "occurred_at", "night").rows()
-    fusion = QueryBuilder().register("events", DeltaTable(tables_dir / "events")).execute(
-        "SELECT event_id, value, query, occurred_at, night FROM events ORDER BY event_id").read_all()  # fmt: skip
+    names = ["event_id", "value", "query", "occurred_at", "night"]
+    fusion = queried(tables_dir, "events", f"SELECT {', '.join(names)} FROM events ORDER BY event_id")
+    duck = duckdb.sql("SELECT * FROM fusion").fetchall()
+    pola = polars.read_delta(str(tables_dir / "events")).sort("event_id").select(names).rows()
     wanted = [
-        tuple({"occurred_at": MONDAY, "night": day(NIGHT), "query": None, **row}[name]
-              for name in ("event_id", "value", "query", "occurred_at", "night"))
+        tuple({"occurred_at": MONDAY, "night": day(NIGHT), "query": None, **row}[name] for name in names)
         for row in EVENTS
-    ]  # fmt: skip
+    ]
     fused = list(zip(*[fusion.column(i).to_pylist() for i in range(5)], strict=True))
     for found in (duck, pola, fused):
         assert len(found) == len(wanted)
@@ -68,7 +71,8 @@ def test_every_engine_reads_the_rows_that_spark_wrote(tables_dir):
 
 
 def test_nested_columns_are_read_back(tables_dir):
-    read = {name: DeltaTable(tables_dir / name).to_pyarrow_table().to_pylist()[0] for name in NESTED}
+    columns = {name: queried(tables_dir, name, f"SELECT * FROM {name}") for name in NESTED}
+    read = {name: {of: table.column(of)[0].as_py() for of in table.column_names} for name, table in columns.items()}
     assert read["interests"]["terms"] == [{"term": "tea", "weight": 0.8}, {"term": "茶", "weight": 0.6}]
     assert dict(read["recommendations"]["parts"]) == {"popular": 0.5}
     assert [read["user_states"][name] for name in ("state", "long", "short")] == [[0.25, -1.0], [], None]

@@ -14,6 +14,7 @@ from deltalake import write_deltalake
 from chronotope.errors import DataError, SourceError, UsageError
 from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE, records_of
 from chronotope.ingest.source import Source
+from chronotope.store.faults import plain_faults
 from chronotope.store.inputs import check_inputs, plain_errors, read_inputs
 
 NIGHT = dt.date(2026, 1, 31)
@@ -149,7 +150,7 @@ class TestCsv:
     def test_files_of_different_headers_are_not_read_askew(self, spark, tmp_path):
         put(tmp_path, "a.csv", "user,item,at\nu,i,t\n")
         put(tmp_path, "b.csv", "item,user,at\ni,u,t\n")
-        with pytest.raises(DataError, match=r"b\.csv.*header"), plain_errors(self.header):
+        with pytest.raises(DataError, match=r"b\.csv.*header"), plain_faults(tmp_path / "tables"):
             read(spark, self.header, tmp_path).collect()
 
     def test_lines_of_too_many_and_too_few_fields_are_malformed(self, spark, tmp_path):
@@ -182,14 +183,14 @@ class TestBrokenFiles:
         put(tmp_path, "log.csv", whole)  # not compressed by its name: read as text, to show that the name decides
         of = source("*.gz")
         put(tmp_path, "log.csv.gz", whole[: len(whole) // 2])
-        with pytest.raises(DataError) as caught, plain_errors(of):
+        with pytest.raises(DataError) as caught, plain_faults(tmp_path / "tables"):
             read(spark, of, tmp_path).collect()
         assert "log.csv.gz to its end (EOFException" in str(caught.value)
         assert caught.value.exit_code == 4
 
     def test_file_that_is_no_parquet(self, spark, tmp_path):
         put(tmp_path, "log.parquet", b"no parquet at all")
-        with pytest.raises((DataError, SourceError), match=r"log\.parquet"):
+        with pytest.raises((DataError, SourceError), match=r"log\.parquet"), plain_faults(tmp_path / "tables"):
             read(spark, source("log.parquet", "parquet", schema=None), tmp_path)
 
     def test_expression_that_fails_on_a_record(self, spark, tmp_path):

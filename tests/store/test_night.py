@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from chronotope.config import load_settings
 from chronotope.errors import SchemaError, StoreError, UsageError
 from chronotope.store.snapshot import open_snapshot, snapshots
+from chronotope.store.sql import select
 from tests.rows import frame
 from tests.store.published import begin, day, publish, stage
 
@@ -69,7 +70,55 @@ def test_current_latest_night_is_the_last_night_with_rows(spark, tmp_path, in_fo
     assert values(begin(spark, tmp_path, THIRD, in_format).read("terms"), "term") == [("jazz",), ("tea",)]
     night = stage(begin(spark, tmp_path, THIRD, in_format), {"terms": [{**term, "version": "v3"}]})
     assert values(night.read("terms"), "term", "version") == [("tea", "v3")]
-    assert values(night.latest_earlier("terms"), "version") == [("v1",), ("v1",)]
+    assert values(night.read_before("terms"), "version") == [("v1",), ("v1",)]
+
+
+MODEL = {"model_id": "m", "kind": "counts", "chosen": True, "decision": "first"}
+
+
+def counted(user, item, n):
+    return {"user_id": user, "item_id": item, "n": n}
+
+
+def listed(user, rank, item):
+    return {"user_id": user, "rank": rank, "item_id": item}
+
+
+def test_between_refreshes_a_night_adds_to_the_last_refresh_and_reads_nothing_older(spark, tmp_path, settings_file):
+    settings = load_settings(settings_file, overrides=["night.refresh_days=2"])
+    sunday, monday, tuesday, wednesday = [f"2012-10-{n}" for n in (28, 29, 30, 31)]
+    publish(spark, tmp_path, sunday, settings, {"models": [MODEL], "counts": [counted("u", "a", 1)]})
+    renewed = [counted("u", "a", 1), counted("u", "b", 2)]
+    publish(spark, tmp_path, monday, settings, {"models": [MODEL], "counts": renewed})
+    publish(spark, tmp_path, tuesday, settings, {"counts": [counted("v", "b", 4)]})
+    night = begin(spark, tmp_path, wednesday, settings)
+    assert (night.is_refresh, night.refreshed_before) == (True, day(monday))
+    assert values(night.read("counts"), "user_id", "item_id", "n") == [("u", "a", 1), ("u", "b", 2), ("v", "b", 4)]
+    stage(night, {"models": [MODEL], "counts": [counted("u", "c", 9)]})
+    assert values(night.read("counts"), "item_id") == [("c",)]
+    assert night.model_folder == tmp_path / "_models" / f"night={wednesday}"
+    assert night.model_folder_before == tmp_path / "_models" / f"night={monday}"
+
+
+def test_the_model_of_the_last_refresh_makes_the_tables_until_the_next(spark, tmp_path, in_format):
+    publish(spark, tmp_path, FIRST, in_format, {"models": [MODEL]})
+    publish(spark, tmp_path, SECOND, in_format, {})
+    run = open_snapshot(tmp_path).run
+    assert (run["model"], run["decision"]) == ("m", f"the model of refresh {FIRST} stands")
+    assert begin(spark, tmp_path, THIRD, in_format).model_folder == tmp_path / "_models" / f"night={FIRST}"
+
+
+def test_current_latest_per_user_keeps_the_last_lists_of_each_user(spark, tmp_path, in_format):
+    lists = [listed("u", 1, "a"), listed("u", 2, "b"), listed("v", 1, "c")]
+    publish(spark, tmp_path, FIRST, in_format, {"models": [MODEL], "recommendations": lists})
+    night = stage(begin(spark, tmp_path, SECOND, in_format), {"recommendations": [listed("u", 1, "z")]})
+    assert values(night.read("recommendations"), "user_id", "rank", "item_id") == [("u", 1, "z"), ("v", 1, "c")]
+    assert values(night.read_before("recommendations"), "item_id") == [("a",), ("b",), ("c",)]
+    only_v = spark.createDataFrame([("v",)], "user_id string")
+    assert values(night.read("recommendations", only_v), "item_id") == [("c",)]
+    night.publish()
+    rows = select(open_snapshot(tmp_path), "SELECT user_id, rank, item_id FROM recommendations ORDER BY 1, 2").rows
+    assert [tuple(row.values()) for row in rows] == [("u", 1, "z"), ("v", 1, "c")]
 
 
 def test_running_a_night_again_replaces_its_rows_and_no_others(spark, tmp_path, in_format):

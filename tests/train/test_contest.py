@@ -36,8 +36,8 @@ END = dt.datetime(2012, 11, 1, tzinfo=dt.UTC)  # of NIGHT, in UTC
 
 @pytest.fixture(scope="module")
 def weekly(defaults):
-    """Tails of three days, a training every seven."""
-    return defaults.model_copy(update={"train": defaults.train.model_copy(update={"tail_days": 3, "retrain_days": 7})})
+    """Tails of three days."""
+    return defaults.model_copy(update={"train": defaults.train.model_copy(update={"tail_days": 3})})
 
 
 def row(model_id, days_ago, chosen=False, kind="space_time"):
@@ -66,37 +66,12 @@ def test_where_nothing_happened_before_the_tail_the_count_model_is_alone(spark, 
     assert (found.new, found.recent, found.counts) == (None, None, f"counts-{NIGHT}-{weekly.digest()}")
 
 
-def test_between_trainings_the_model_of_last_nights_tables_meets_the_count_model(spark, weekly):
-    rows = [row("space", 2, chosen=True), row("counted 2", 2, kind="counts"),
-            row("space", 1, chosen=True), row("counted 1", 1, kind="counts")]  # fmt: skip
+def test_a_new_model_meets_that_of_the_last_refresh(spark, weekly):
+    rows = [row("space", 14), row("counted 14", 14, chosen=True, kind="counts"),
+            row("newer", 7, chosen=True), row("counted 7", 7, kind="counts")]  # fmt: skip
     found = met(spark, weekly, rows)
-    assert (found.new, found.recent) == (None, "space")
-    assert found.recent_path == f"_models/night={NIGHT - DAY}"
-
-
-@pytest.mark.parametrize(("days_ago", "due"), [(6, False), (7, True), (8, True)])
-def test_a_training_is_due_when_the_last_one_is_old_enough(spark, weekly, days_ago, due):
-    found = met(spark, weekly, [row("space", days_ago, chosen=True)])
-    assert (found.new is not None, found.recent) == (due, "space")
-
-
-def test_a_model_is_as_old_as_its_training_however_often_it_was_considered_since(spark, weekly):
-    found = met(spark, weekly, [row("space", days_ago, chosen=True) for days_ago in range(1, 8)])
-    assert found.new == f"space_time-{NIGHT}-{weekly.digest()}"
-
-
-def test_the_newest_training_counts(spark, weekly):
-    assert met(spark, weekly, [row("older", 9), row("newer", 3, chosen=True)]).new is None
-
-
-def test_a_refused_training_was_one_too(spark, weekly):
-    found = met(spark, weekly, [row("refused", 3), row("counted", 3, chosen=True, kind="counts")])
-    assert (found.new, found.recent) == (None, "counted")
-
-
-def test_count_models_are_no_trainings(spark, weekly):
-    found = met(spark, weekly, [row("counted", 1, chosen=True, kind="counts")])
-    assert (found.new, found.recent) == (f"space_time-{NIGHT}-{weekly.digest()}", "counted")
+    assert (found.new, found.recent) == (f"space_time-{NIGHT}-{weekly.digest()}", "newer")
+    assert found.recent_path == f"_models/night={NIGHT - 7 * DAY}"
 
 
 def test_the_last_choice_is_the_recent_model_in_whatever_order_rows_come(spark, weekly):

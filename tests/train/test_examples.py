@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from chronotope.train.examples import (
     LATELY_S,
-    READ_USERS,
     Period,
     Sampling,
     before,
@@ -20,6 +19,7 @@ from chronotope.train.examples import (
     replaced,
     session_starts,
 )
+from chronotope.train.loading import READ_USERS
 from tests.train import small
 
 ALWAYS = Period(-np.inf, np.inf)

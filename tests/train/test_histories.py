@@ -7,8 +7,11 @@ import math
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from chronotope.train.histories import histories, item_steps
+from chronotope.sessions import sessions as cut
+from chronotope.train.histories import STEP_FIELDS, carried_on, histories, item_steps
 from tests.rows import MONDAY, NIGHT, frame
 
 HOUR = dt.timedelta(hours=1)
@@ -80,3 +83,48 @@ def test_order_of_rows_and_other_users_do_not_matter(spark):
     random.Random(1).shuffle(sessions)
     others = [session("o", step("z", 3), user="v")]
     assert found(spark, sessions + others)["u"] == found(spark, sessions[::-1])["u"]
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from("uv"), st.integers(0, 40), st.sampled_from([None, "i", "j"]), st.sampled_from([None, 1.0, 2.0])
+    ),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+def as_events(spark, drawn, first):
+    rows = [
+        {"event_id": f"e{n:02}", "user_id": user, "occurred_at": MONDAY + hours * HOUR, "item_id": item, "lat": lat,
+         "lon": lat, "slot": hours}
+        for n, (user, hours, item, lat) in enumerate(drawn, start=first)
+    ]  # fmt: skip
+    return frame(spark, "events", rows)
+
+
+def by_user(frame_of_histories):
+    rows = frame_of_histories.collect()
+    return {row.user_id: {name: [rounded(value) for value in row[name]] for name in STEP_FIELDS} for row in rows}
+
+
+def rounded(value):
+    return round(value, 3) if isinstance(value, float) else value
+
+
+@settings(max_examples=6)
+@given(before=EVENTS, tonight=EVENTS, max_steps=st.integers(1, 5))
+def test_carried_on_they_are_what_all_sessions_give(spark, defaults, before, tonight, max_steps):
+    old, new = as_events(spark, before, 0), as_events(spark, tonight, 50)
+    end = MONDAY + 100 * HOUR
+    from_scratch = histories(cut(old.union(new), None, defaults, end, NIGHT), max_steps)
+    known = histories(cut(old, None, defaults, end, NIGHT), max_steps)
+    touched = {user for user, _, item, _ in tonight if item}
+    expected = {user: row for user, row in by_user(from_scratch).items() if user in touched}
+    assert by_user(carried_on(known, new, max_steps)) == expected
+
+
+def test_a_late_event_before_the_oldest_step_kept_measures_its_gap_anew(spark):
+    known = histories(frame(spark, "sessions", [session("k", *[step(f"e{n}", 10 * n) for n in range(4)])]), 2)
+    late = as_events(spark, [("u", 15, "i", None)], 70)
+    [row] = carried_on(known, late, 2).collect()
+    assert (row.event_id, row.gap_s) == (["e2", "e3"], [5 * 3600.0, 10 * 3600.0])

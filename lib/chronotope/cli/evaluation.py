@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from chronotope.cli.render import Grid, Reply
 from chronotope.cli.show import quoted
 from chronotope.errors import UsageError
+from chronotope.evaluate.alarms import PROTOCOL
 from chronotope.store.snapshot import Snapshot
 from chronotope.store.sql import select
 
@@ -23,7 +25,8 @@ def evaluation(snapshot: Snapshot, of_slice: str) -> Reply:
     rows = measured(snapshot, of_slice)
     protocols = {row["protocol"]: [r for r in rows if r["protocol"] == row["protocol"]] for row in rows}
     found = {protocol: standings(of, snapshot.run["model"]) for protocol, of in protocols.items()}
-    blocks: list[str | Grid] = [standings_grid(protocol, entries) for protocol, entries in found.items()]
+    titles = {protocol: title(protocol, of[0]["night"], snapshot) for protocol, of in protocols.items()}
+    blocks: list[str | Grid] = [standings_grid(titles[protocol], entries) for protocol, entries in found.items()]
     blocks.append(f"* made the tables of night {snapshot.night}: {snapshot.run['decision'] or 'no reason was kept'}")
     data = {
         "night": snapshot.night,
@@ -35,13 +38,22 @@ def evaluation(snapshot: Snapshot, of_slice: str) -> Reply:
     return Reply(data, blocks)
 
 
+def title(protocol: str, night: dt.date, snapshot: Snapshot) -> str:
+    """What stands over a protocol's grid: the night that measured it, where that was an earlier one."""
+    return protocol if str(night) == str(snapshot.night) else f"{protocol}, night {night}"
+
+
 def measured(snapshot: Snapshot, of_slice: str) -> list[dict[str, Any]]:
-    """The slice's rows of `evaluations` that this night wrote.
+    """The slice's rows of `evaluations`: of each protocol those of the latest night that measured it.
+
+    Nights between two refreshes measure no models on a held-out tail. What a night is watched by is left out: see
+    `chronotope alarms`.
 
     Raises:
         UsageError: when there are none, naming the slices that there are.
     """
-    here = f"FROM evaluations WHERE night = DATE '{snapshot.night}'"
+    latest = "rank() OVER (PARTITION BY protocol ORDER BY night DESC) AS _place"
+    here = f"FROM (SELECT *, {latest} FROM evaluations WHERE protocol != '{PROTOCOL}') WHERE _place = 1"
     rows = select(snapshot, f"SELECT * {here} AND slice = {quoted(of_slice)} ORDER BY protocol, model, metric").rows
     if not rows:
         known = [row["slice"] for row in select(snapshot, f"SELECT DISTINCT slice {here} ORDER BY slice").rows]
@@ -67,7 +79,7 @@ def value_of(entry: dict[str, Any], metric: str) -> float | None:
     return value
 
 
-def standings_grid(protocol: str, entries: list[dict[str, Any]]) -> Grid:
+def standings_grid(title: str, entries: list[dict[str, Any]]) -> Grid:
     """A protocol's standings for people: the usual metrics where they were measured, else all."""
     there = list(dict.fromkeys(name for entry in entries for name in entry["metrics"]))
     shown = [name for name in METRICS if name in there] or there
@@ -77,7 +89,7 @@ def standings_grid(protocol: str, entries: list[dict[str, Any]]) -> Grid:
         + [entry["metrics"].get(shown[0], {}).get("n")]
         for entry in entries
     ]
-    return Grid(protocol, ["model", *shown, "n"], rows, frozenset([*shown, "n"]))
+    return Grid(title, ["model", *shown, "n"], rows, frozenset([*shown, "n"]))
 
 
 def with_interval(metric: dict[str, Any] | None) -> str:

@@ -6,20 +6,25 @@ import argparse
 import datetime as dt
 import logging
 import sys
-import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chronotope.cli.stage import publish, run_stage
 from chronotope.config import Settings, load_settings, read_yaml
-from chronotope.errors import ChronotopeError, UsageError
+from chronotope.errors import AlarmError, ChronotopeError, UsageError
 from chronotope.flow import STAGES
 from chronotope.ingest.source import Source, load_source
+from chronotope.store.faults import first_line, plain_faults
 from chronotope.store.inputs import FoundInputs, check_inputs
+from chronotope.store.journal import JsonLines
 from chronotope.store.lock import exclusive
 from chronotope.store.night import Night, open_night
+from chronotope.store.resume import Rest, made_from, rest_of
 from chronotope.store.session import open_session, read_properties
-from chronotope.store.snapshot import snapshots
+from chronotope.store.snapshot import Snapshot, open_snapshot, snapshots
+from chronotope.train.loading import loader_of
 
 Run = Callable[[Night], None]
 
@@ -29,16 +34,25 @@ log = logging.getLogger("chronotope")
 def main(runs: Mapping[str, Run], argv: Sequence[str] | None = None) -> int:
     """Run one stage, or with several `runs` the whole night; the process's exit code.
 
-    0 is success, 2 a mistake of the caller (nothing was changed), others as in `chronotope.errors`.
+    0 is success, 2 a mistake of the caller (nothing was changed), 10 a published night with alarms, others as in
+    `chronotope.errors`.
     """
     options = parser(runs).parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
     log.setLevel(logging.INFO)
     try:
         work(options, runs)
+    except AlarmError as raised:
+        print(raised, file=sys.stderr)  # noqa: T201 - no error: the night is published
+        return raised.exit_code
     except ChronotopeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where jobs speak to people
         return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        what = f"{first_line(error)}; the last published night is as it was, and the trace is above"
+        print(f"error: unforeseen: {what}", file=sys.stderr)  # noqa: T201 - as above
+        return ChronotopeError.exit_code
     return 0
 
 
@@ -90,7 +104,14 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         help="Spark settings where spark-submit gave none (default: conf/spark/local.conf)",
     )
     if len(runs) > 1:
-        add("--from", choices=STAGES, default=STAGES[0], dest="first", help=f"first stage (default: {STAGES[0]})")
+        add(
+            "--rebuild",
+            type=Path,
+            metavar="DIR",
+            help="make the night from the whole log in one pass, with the IDF, models and calendar of the nights "
+            "in DIR; --tables is then a new folder (default: none)",
+        )
+        add("--from", choices=STAGES, dest="first", help="first stage (default: the first that has not finished)")
     return made  # fmt: skip
 
 
@@ -117,20 +138,43 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
     """
     sources = [load_source(path) for path in options.source]
     settings = settings_of(options, sources)
-    first = getattr(options, "first", next(iter(runs)))
-    if first == "ingest" and len(options.input) != len(sources):
+    if settings.night.log == "json":
+        log_json()
+    first = options.first if len(runs) > 1 else next(iter(runs))
+    if first in (None, "ingest") and len(options.input) != len(sources):
         raise UsageError(f"{len(sources)} --source and {len(options.input)} --input: give each source its folder")
+    if "train" in runs:
+        loader_of(settings.train.loader)
     read_properties(options.properties_file)
-    with exclusive(options.tables):
-        inputs = found_inputs(options, sources) if first == "ingest" else ()
+    with exclusive(options.tables), plain_faults(options.tables):
+        inputs = found_inputs(options, sources) if first in (None, "ingest") else ()
         spark = open_session(f"chronotope {options.date}", options.properties_file)
         try:
-            night = open_night(spark, options.tables, options.date, settings)
+            night = open_night(spark, options.tables, options.date, settings, rebuilt(options))
             night.sources = inputs
-            chosen = {name: run for name, run in runs.items() if STAGES.index(name) >= STAGES.index(first)}
-            run_stages(night, chosen)
+            night.made_from = made_from(night)
+            rest = rest_of(night) if first is None else Rest(STAGES[STAGES.index(first) :], f"begins at {first}")
+            log.info("night %s %s (%s)", night.date, rest.why, after(night))
+            if not rest.published:
+                run_stages(night, {name: run for name, run in runs.items() if name in rest.stages})
         finally:
             spark.stop()
+
+
+def rebuilt(options: argparse.Namespace) -> Snapshot | None:
+    """The night to be rebuilt, as it was published; None where that is not asked for.
+
+    Raises:
+        StoreError: when it is not published there.
+    """
+    folder: Path | None = getattr(options, "rebuild", None)
+    return open_snapshot(folder, options.date) if folder else None
+
+
+def log_json() -> None:
+    """From now on each line on standard output is one JSON object."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
 
 
 def found_inputs(options: argparse.Namespace, sources: Sequence[Source]) -> tuple[tuple[Source, FoundInputs], ...]:
@@ -154,18 +198,18 @@ def settings_of(options: argparse.Namespace, sources: Sequence[Source]) -> Setti
     return load_settings(options.settings, merged, options.overrides)
 
 
+def after(night: Night) -> str:
+    """Which night this one follows, in words."""
+    return f"after {night.before.night}" if night.before else "first night"
+
+
 def run_stages(night: Night, runs: Mapping[str, Run]) -> None:
-    """Run stages in order, each under its manifest; after the last of the flow the night is published."""
-    log.info("night %s: %s", night.date, "first night" if night.before is None else f"after {night.before.night}")
-    begun = time.monotonic()
+    """Run stages in order, each under its manifest; after the last of the flow, or if none is left, publish.
+
+    Raises:
+        AlarmError: where the published night crosses a threshold of section `alarms`.
+    """
     for number, (stage, run) in enumerate(runs.items(), start=1):
-        log.info("[%d/%d] %s ...", number, len(runs), stage)
-        night.begin(stage)
-        started = time.monotonic()
-        run(night)
-        seconds = time.monotonic() - started
-        night.finish(stage, round(seconds, 3), dt.datetime.now(dt.UTC))
-        log.info("[%d/%d] %s done in %.1f s", number, len(runs), stage, seconds)
-    if STAGES[-1] in runs:
-        night.publish()
-        log.info("night %s is published in %s (%.0f s in all)", night.date, night.tables_dir, time.monotonic() - begun)
+        run_stage(night, stage, run, f"{number}/{len(runs)}")
+    if STAGES[-1] in runs or not runs:
+        publish(night)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chronotope.cli.render import Grid, Reply, size
+from chronotope.flow import STAGES
 from chronotope.store.snapshot import Snapshot, all_runs
 from chronotope.tables import TABLES, Table
 
@@ -26,12 +27,13 @@ def tables(snapshot: Snapshot) -> Reply:
 
 
 def table_entry(snapshot: Snapshot, table: Table, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One table in figures; rows as the `runs` rows count them, bytes as on disk."""
+    """One table in figures; rows as the nights wrote them, where they have not been removed, bytes as on disk."""
     nights = snapshot.paths(table.name)
     if table.name == "runs":
         counts = {night: sum(run["night"] == night for run in runs) for night in nights}
     else:
-        counts = {run["night"]: dict(run["rows"]).get(table.name, 0) for run in runs if run["stage"] == "night"}
+        written = {run["night"]: dict(run["rows"]).get(table.name, 0) for run in runs if run["stage"] == "night"}
+        counts = {night: rows for night, rows in written.items() if night in nights}
     return {
         "table": table.name,
         "rows": sum(counts.values()),
@@ -81,3 +83,26 @@ def run_entry(run: dict[str, Any], entries: list[dict[str, Any]]) -> dict[str, A
         "rows": dict(run["rows"]),
         "versions": dict(run["versions"]),
     }
+
+
+COST = ("seconds", "bytes_written", "peak_memory_bytes")
+
+
+def stages(snapshot: Snapshot) -> Reply:
+    """Every stage of every published night up to this one, and what it cost; null where it was not measured."""
+    order = [*STAGES, "night"]
+    entries = [run for run in all_runs(snapshot.tables_dir) if run["night"] <= snapshot.night]
+    entries.sort(key=lambda run: (run["night"], order.index(run["stage"])))
+    kept = ("night", "stage", *COST, "config_digest", "code_version")
+    found = [{**{name: run[name] for name in kept}, "rows": dict(run["rows"])} for run in entries]
+    rows = [
+        [f["night"], f["stage"], round(f["seconds"], 1), *[words(f[name]) for name in COST[1:]], f["rows"]]
+        for f in found
+    ]
+    columns = ["night", "stage", "seconds", "written", "peak memory", "rows"]
+    return Reply({"stages": found}, [Grid("", columns, rows, frozenset(columns[2:-1]))])
+
+
+def words(n_bytes: int | None) -> str:
+    """A number of bytes in words; nothing for one that was not measured."""
+    return "" if n_bytes is None else size(n_bytes)

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chronotope.cli import render
+from chronotope.cli import render, upkeep
+from chronotope.cli.alarms import alarms_reply
 from chronotope.cli.evaluation import evaluation
-from chronotope.cli.overview import runs, tables
+from chronotope.cli.overview import runs, stages, tables
 from chronotope.cli.query import query
 from chronotope.cli.show import Wanted, examples, show
 from chronotope.errors import ChronotopeError, UsageError
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line; the common options stand before or after the command's name."""
-    made = argparse.ArgumentParser(prog="chronotope", description="What the nights published: look, and ask.")
+    made = argparse.ArgumentParser(
+        prog="chronotope", description="What the nights published: look, ask, and keep it in order."
+    )
     common(made, None)
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -50,13 +53,16 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     command("tables", "every table: rows, size, version, nights and what a row is")
-    command("runs", "every published night: its model, the gate's decision, seconds and rows")
+    asked = command("runs", "every published night: its model, the gate's decision, seconds and rows")
+    asked.add_argument("--stages", action="store_true", help="what each stage cost: seconds, bytes, memory, rows")
+    command("alarms", "what about the nights asks to be looked at, and what the night is watched by")
     add_show(command("show", "a user's interests, and their lists by daypart and region with reasons"))
     asked = command("evaluation", "the night's models beside the yardsticks, with intervals")
     asked.add_argument("--slice", default="all", help="which queries: all, or column=value (default: all)")
     asked = command("query", "read-only SQL; NAME has a table's current rows, NAME_history those of every night")
     asked.add_argument("sql", metavar="SQL", help='such as "SELECT * FROM items LIMIT 5"')
     asked.add_argument("--rows", type=positive, default=1000, help="rows given at most (default: 1000)")
+    upkeep.add_to(command, positive, night)
     return made
 
 
@@ -102,6 +108,8 @@ def reply_to(options: argparse.Namespace) -> render.Reply:
         raise UsageError("which tables? Give --tables DIR, the folder that the nights wrote")
     if not options.tables.is_dir():
         raise UsageError(f"--tables {options.tables}: no such folder")
+    if options.command in upkeep.COMMANDS:
+        return upkeep.upkeep(options)
     snapshot = open_snapshot(options.tables, options.night)
     if options.command == "show":
         return reply_to_show(snapshot, options)
@@ -109,7 +117,9 @@ def reply_to(options: argparse.Namespace) -> render.Reply:
         return evaluation(snapshot, options.slice)
     if options.command == "query":
         return query(snapshot, options.sql, options.rows)
-    return {"tables": tables, "runs": runs}[options.command](snapshot)
+    if options.command == "runs" and options.stages:
+        return stages(snapshot)
+    return {"tables": tables, "runs": runs, "alarms": alarms_reply}[options.command](snapshot)
 
 
 def reply_to_show(snapshot: Snapshot, options: argparse.Namespace) -> render.Reply:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+import numpy as np
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from chronotope.evaluate.means import GROUP
+from chronotope.train.scoring import Catalogue
 
 
-def popularity_of(counts: DataFrame) -> DataFrame:
-    """Events per item: item_id, n, from rows of table `counts`."""
-    return counts.groupBy("item_id").agg(F.sum("n").alias("n"))
+def popularity_of(spark: SparkSession, catalogue: Catalogue) -> DataFrame:
+    """Events per item as a model's catalogue counted them: item_id, n."""
+    n = np.asarray(catalogue.popularity[: len(catalogue.dayparts)].sum(axis=0)).ravel()
+    rows = list(zip(catalogue.item_ids, n.astype(int).tolist(), strict=True))
+    return spark.createDataFrame(rows, "item_id string, n bigint")
 
 
 def breadth(frame: DataFrame, ks: Sequence[int], popularity: DataFrame) -> DataFrame:

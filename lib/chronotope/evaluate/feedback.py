@@ -55,6 +55,12 @@ def feedback(
     )
 
 
+def shown_to(events: DataFrame) -> DataFrame:
+    """Whose lists `feedback` needs: the user_id of the events, and of the lists for anybody."""
+    anybody = events.sparkSession.range(1).select(F.lit(ANYBODY).alias("user_id"))
+    return events.select("user_id").unionByName(anybody)
+
+
 def followed(events: DataFrame, settings: Settings) -> DataFrame:
     """The distinct items that each user met in each context, in the order first met, ties by event_id."""
     daypart = daypart_of(F.col("slot"), settings.night.dayparts)

@@ -50,6 +50,7 @@ class Forecaster:
 def forecasts(
     histories: DataFrame,
     counts: DataFrame,
+    usual: DataFrame,
     topics: Sequence[str],
     load_scorer: Callable[[], Scorer],
     settings: Settings,
@@ -65,7 +66,8 @@ def forecasts(
 
     Args:
         histories: rows of `chronotope.train.histories.histories`.
-        counts: rows of the table `counts`, of all nights.
+        counts: rows of the table `counts` that stand for these users.
+        usual: see `contexts`.
         topics: of the model's items, from `chronotope.infer.topics.topics_of`.
         load_scorer: loads the model, once per Python worker; it is pickled, and must not hold the model itself.
         settings: sections night, interest, infer, recommend.
@@ -74,7 +76,7 @@ def forecasts(
 
     """
     context = F.struct("daypart", "region", "context_probability")
-    likely = contexts(counts, settings, night_end)
+    likely = contexts(counts, usual, settings, night_end)
     asked = likely.groupBy("user_id").agg(F.sort_array(F.collect_list(context)).alias("contexts"))
     users = histories.join(asked, "user_id")
     users = users.drop("event_id").select(

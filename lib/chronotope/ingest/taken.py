@@ -19,7 +19,17 @@ def taken_before(events: DataFrame, source: Source, night: Span) -> DataFrame:
     the first arrival day that this night reads: an older copy is too late whatever it repeats.
     """
     own = events.where(F.col("source") == source.name)
-    if source.by_day and night.previous is not None:
-        oldest = end_of(night.previous + dt.timedelta(1 - night.late_days), night.time_zone)
-        own = own.where(F.col("occurred_at") >= F.lit(oldest))
+    before = day_before_copies(source, night)
+    if before is not None:
+        own = own.where(F.col("occurred_at") >= F.lit(end_of(before, night.time_zone)))
     return own.select("event_id")
+
+
+def day_before_copies(source: Source, night: Span) -> dt.date | None:
+    """The day after whose end an event must lie to come again; no night up to that day took one in.
+
+    None where copies of any event may come.
+    """
+    if not source.by_day or night.previous is None:
+        return None
+    return night.previous + dt.timedelta(1 - night.late_days)

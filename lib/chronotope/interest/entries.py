@@ -121,6 +121,11 @@ def merged(dictionaries: list[pa.Array]) -> tuple[pa.Array, list[Ints]]:
     return encoded.dictionary, np.split(indices(encoded), ends[:-1])
 
 
+def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """The batch with one column more, which record batches of pyarrow 14 cannot take up by themselves."""
+    return pa.RecordBatch.from_arrays([*batch.columns, values], [*batch.schema.names, name])
+
+
 def indices(encoded: pa.DictionaryArray) -> Ints:
     """The codes of a dictionary-encoded column without nulls."""
     return np.asarray(encoded.indices.to_numpy(), np.int64)

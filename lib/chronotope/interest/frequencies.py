@@ -11,22 +11,6 @@ from chronotope.config import Settings
 from chronotope.tables.interests import TERMS
 
 
-def needs_refresh(version: str | None, night: dt.date, refresh_days: int) -> bool:
-    """Whether a night recounts: the first one, and the first in each period of `refresh_days`.
-
-    Periods are counted from 0001-01-01 (a Monday), so a rebuild recounts on the same nights; a period whose first
-    night did not run is begun by its next one.
-
-    >>> [needs_refresh("2012-10-28", dt.date(2012, 10, day), 7) for day in (28, 29)]  # a Sunday and a Monday
-    [False, True]
-    """
-    if version is None:
-        return True
-    last = dt.date.fromisoformat(version)
-    # Ordinal 1 is the first Monday.
-    return (night.toordinal() - 1) // refresh_days > (last.toordinal() - 1) // refresh_days
-
-
 def document_frequencies(tokens: DataFrame, term_sums: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
     """Document frequency and IDF of every term, under the night as version: table `terms`.
 
@@ -72,9 +56,3 @@ def count_users(term_sums: DataFrame) -> tuple[DataFrame, DataFrame]:
     pairs = term_sums.select("user_id", F.explode(F.split("terms", " ")).alias("term")).distinct()
     counted = pairs.groupBy("term").agg(F.count("*").alias("document_frequency"))
     return counted, term_sums.agg(F.count_distinct("user_id").alias("n_documents"))
-
-
-def current_version(terms: DataFrame) -> str | None:
-    """The latest version among rows of table `terms`; None where there are none. One value is collected."""
-    latest: str | None = terms.agg(F.max("version")).first()[0]  # type: ignore[index]  # an aggregate has one row
-    return latest

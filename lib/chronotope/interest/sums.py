@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import InterestSettings, Settings
 from chronotope.interest.entries import HORIZONS, Entries, entries_of, lengths_of, sums_by_user, terms_in
 from chronotope.interest.texts import Batches
-from chronotope.sessions.memory import weight_of
-from chronotope.slots import end_of
+from chronotope.slots import day_end, end_of
 from chronotope.tables.interests import TERM_SUMS
+from chronotope.weights import DAY_S, decay, weight_of
 
-DAY_S = 86_400.0
+SUMS = "user_id string, terms string, long array<double>, short array<double>"
 
 
 def term_sums(events: DataFrame, tokens: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
@@ -40,8 +42,28 @@ def term_sums(events: DataFrame, tokens: DataFrame, settings: Settings, night: d
     """
     documents = document_weights(events, settings, night).join(tokens, "document")
     by_user = documents.select("user_id", *HORIZONS, "terms").repartition("user_id").sortWithinPartitions("user_id")
-    schema = "user_id string, terms string, long array<double>, short array<double>"
-    return TERM_SUMS.conform(by_user.mapInArrow(add_up, schema).withColumn("night", F.lit(night)))
+    added = by_user.mapInArrow(functools.partial(add_up, frequencies), SUMS)
+    return TERM_SUMS.conform(added.withColumn("night", F.lit(night)))
+
+
+def total_sums(term_sums: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+    """The rows of several nights as one row per user, decayed to the end of `night`: what a refresh night keeps.
+
+    A weight that is 1,000 half-lives old underflows to nothing: for the short horizon that is after eight years.
+
+    Args:
+        term_sums: those of all nights up to this one.
+        settings: reads `interest` (half-lives) and `night.time_zone`.
+        night: the date whose end the weights then refer to, and what the rows are written under.
+
+    """
+    end_s = int(end_of(night, settings.night.time_zone).timestamp())
+    age_s = F.lit(end_s) - F.unix_seconds(day_end(F.col("night"), settings.night.time_zone))
+    rows = term_sums.select("user_id", "terms", *HORIZONS, age_s.alias("age_s"))
+    by_user = rows.repartition("user_id").sortWithinPartitions("user_id")
+    read = rescaler(half_lives_days(settings.interest))
+    totals = by_user.mapInArrow(functools.partial(add_up, read), SUMS)
+    return TERM_SUMS.conform(totals.withColumn("night", F.lit(night)))
 
 
 def document_weights(events: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
@@ -61,19 +83,14 @@ def document_weights(events: DataFrame, settings: Settings, night: dt.date) -> D
     return met.select("user_id", F.explode(documents).alias("document"), *HORIZONS)
 
 
-def decay(age_s: Column, half_life_days: float) -> Column:
-    """What is left of a weight after `age_s` seconds."""
-    return F.pow(F.lit(2.0), -age_s / F.lit(half_life_days * DAY_S))
-
-
 def half_lives_days(settings: InterestSettings) -> dict[str, float]:
     """The half-life of each horizon."""
     return {"long": settings.half_life_long_days, "short": settings.half_life_short_days}
 
 
-def add_up(batches: Batches) -> Batches:
-    """From rows (user_id, long, short, terms) sorted by user to one row per user with all terms' sums."""
-    for entries in sums_by_user(batches, frequencies):
+def add_up(read: Callable[[pa.RecordBatch], Entries], batches: Batches) -> Batches:
+    """From rows sorted by user, which `read` turns into entries, to one row per user with all terms' sums."""
+    for entries in sums_by_user(batches, read):
         starts = pa.array(entries.starts(), pa.int32())
         lists = [entries.terms.take(pa.array(entries.term)), *map(pa.array, entries.weights)]
         terms, *weights = [pa.ListArray.from_arrays(starts, values) for values in lists]
@@ -87,3 +104,16 @@ def frequencies(batch: pa.RecordBatch) -> Entries:
     lengths = lengths_of(terms)
     weights = np.stack([batch.column(horizon).to_numpy() for horizon in HORIZONS])
     return entries_of(batch.column("user_id"), lengths, terms.flatten(), np.repeat(weights / lengths, lengths, axis=1))
+
+
+def rescaler(half_lives_days: Mapping[str, float]) -> Callable[[pa.RecordBatch], Entries]:
+    """The function from rows of term sums and `age_s` to entries that are that much older."""
+
+    def rescaled(batch: pa.RecordBatch) -> Entries:
+        terms = terms_in(batch.column("terms"))
+        lengths, age_days = lengths_of(terms), batch.column("age_s").to_numpy() / DAY_S
+        kept = {name: np.repeat(2 ** (-age_days / half_lives_days[name]), lengths) for name in HORIZONS}
+        weights = [batch.column(name).flatten().to_numpy() * kept[name] for name in HORIZONS]
+        return entries_of(batch.column("user_id"), lengths, terms.flatten(), np.stack(weights))
+
+    return rescaled

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
-from chronotope.interest.entries import first_of_each, indices, lengths_of
+from chronotope.interest.entries import first_of_each, indices, lengths_of, with_column
 from chronotope.interest.words import tokenise
 
 Batches = Iterable[pa.RecordBatch]
@@ -82,7 +82,7 @@ def tokeniser(min_token_chars: int) -> Callable[[Batches], Batches]:
         for batch in batches:
             terms = tokenise(batch.column("text"), min_token_chars)
             joined = pc.binary_join(pa.ListArray.from_arrays(terms.offsets, terms.values.dictionary_decode()), " ")
-            rows = batch.drop_columns("text").append_column("terms", joined).filter(pc.not_equal(joined, ""))
+            rows = with_column(batch.select(batch.schema.names[:-1]), "terms", joined).filter(pc.not_equal(joined, ""))
             if rows.num_rows:
                 yield from (with_counted(before, NOTHING) for before in held)
                 held = [rows]
@@ -105,7 +105,7 @@ def items_with(terms: pa.ListArray, n_items: pa.Int64Array) -> pa.StructArray:
 
 def added(counts: list[pa.StructArray]) -> pa.StructArray:
     """The sum of several counts."""
-    table = pa.Table.from_struct_array(pa.chunked_array([NOTHING, *counts]))
+    table = pa.Table.from_batches([pa.RecordBatch.from_struct_array(count) for count in (NOTHING, *counts)])
     total = table.group_by("term").aggregate([("n", "sum")])
     columns = [total.column(name).combine_chunks() for name in ("term", "n_sum")]
     return pa.StructArray.from_arrays(columns, ["term", "n"])
@@ -114,7 +114,7 @@ def added(counts: list[pa.StructArray]) -> pa.StructArray:
 def with_counted(rows: pa.RecordBatch, counted: pa.StructArray) -> pa.RecordBatch:
     """The rows with a column `counted`, for which the first one speaks."""
     bounds = pa.array([0, *[len(counted)] * rows.num_rows], pa.int32())
-    return rows.append_column("counted", pa.ListArray.from_arrays(bounds, counted))
+    return with_column(rows, "counted", pa.ListArray.from_arrays(bounds, counted))
 
 
 def described_by(items: DataFrame, events: DataFrame) -> DataFrame:

@@ -18,16 +18,14 @@ from chronotope.interest.entries import (
     Entries,
     Floats,
     Ints,
-    entries_of,
     first_of_each,
     indices,
-    lengths_of,
     stable_sort,
     sums_by_user,
-    terms_in,
+    with_column,
 )
 from chronotope.interest.frequencies import idf_of
-from chronotope.interest.sums import DAY_S, half_lives_days
+from chronotope.interest.sums import half_lives_days, rescaler
 from chronotope.interest.texts import Batches
 from chronotope.slots import day_end, end_of
 from chronotope.tables.interests import INTERESTS
@@ -42,8 +40,7 @@ def interests(
     terms: DataFrame,
     settings: Settings,
     night: dt.date,
-    touched: DataFrame | None = None,
-    first: bool = False,
+    single: bool = False,
 ) -> DataFrame:
     """Every user's interest vector at a night's end, over the long and the short horizon: table `interests`.
 
@@ -56,20 +53,16 @@ def interests(
     user whom no night touches stays right. A vector without any weight (all IDF zero) has a row with no terms.
 
     Args:
-        term_sums: those of all nights up to this one.
+        term_sums: those of the users wanted, of all nights up to this one.
         terms: the current version of table `terms`. Vocabulary and IDF, not the users, pass through the driver.
         settings: reads `interest` and `night.time_zone`.
         night: gives `as_of`, and what the rows are written under.
-        touched: a frame with the `user_id` of the users wanted; None for all, as after a recount.
-        first: whether it is the first night, whose `term_sums` have one row per user: they are not moved then.
+        single: whether `term_sums` have one row per user, as on a refresh night: they are not moved then.
 
     """
-    wanted = (
-        term_sums if touched is None else term_sums.join(touched.select("user_id").distinct(), "user_id", "left_semi")
-    )
     ended_s = F.unix_seconds(day_end(F.col("night"), settings.night.time_zone)).alias("ended_s")
-    rows = wanted.select("user_id", "terms", *HORIZONS, ended_s)
-    if not first:
+    rows = term_sums.select("user_id", "terms", *HORIZONS, ended_s)
+    if not single:
         rows = rows.repartition("user_id").sortWithinPartitions("user_id", F.desc("ended_s"))
     idf = Idf.collect(terms, settings.interest.idf)
     schema = "user_id string, horizon string, terms array<struct<term:string,weight:double>>"
@@ -112,13 +105,7 @@ class Idf:
 
 def weigher(idf: Idf, half_lives_days: Mapping[str, float], max_terms: int) -> Callable[[Batches], Batches]:
     """The Arrow function from rows of term sums and `ended_s`, latest first, to rows (user_id, horizon, terms)."""
-
-    def rescaled(batch: pa.RecordBatch) -> Entries:
-        terms = terms_in(batch.column("terms"))
-        lengths, age_days = lengths_of(terms), batch.column("age_s").to_numpy() / DAY_S
-        kept = {name: np.repeat(2 ** (-age_days / half_lives_days[name]), lengths) for name in HORIZONS}
-        weights = [batch.column(name).flatten().to_numpy() * kept[name] for name in HORIZONS]
-        return entries_of(batch.column("user_id"), lengths, terms.flatten(), np.stack(weights))
+    rescaled = rescaler(half_lives_days)
 
     def weigh(batches: Batches) -> Batches:
         for entries in sums_by_user(with_ages(pieces(batches)), rescaled):
@@ -147,7 +134,7 @@ def with_ages(batches: Batches) -> Batches:
                 latest[0] = latest_s
             user, latest_s = users[-1].as_py(), latest[-1]
             ages = np.repeat(latest, np.diff(first, append=len(users))) - ended_s
-            yield batch.append_column("age_s", pa.array(ages))
+            yield with_column(batch, "age_s", pa.array(ages))
 
 
 def normalised(entries: Entries, weights: Floats) -> Floats:

@@ -26,17 +26,16 @@ def likely_contexts(forecasts: DataFrame, max_contexts: int) -> DataFrame:
     )
 
 
-def seen_items(events: DataFrame, recommend: RecommendSettings) -> DataFrame | None:
+def seen_items(counts: DataFrame, recommend: RecommendSettings) -> DataFrame | None:
     """The items that each user must not be shown again: distinct user_id, item_id; None where seen items are kept.
 
     Args:
-        events: all accepted events of the history: an item bought two years ago is still owned.
-        recommend: `seen` and `hide_actions` decide.
+        counts: rows of table `counts` that stand for the users: an item bought two years ago is still owned.
+        recommend: `seen` decides; which actions hide was decided by `hide_actions` when they were counted.
     """
     if recommend.seen == "keep":
         return None
-    hiding = events.where(F.col("action").isin(recommend.hide_actions) & F.col("item_id").isNotNull())
-    return hiding.select("user_id", "item_id").distinct()
+    return counts.where(F.col("hiding") > 0).select("user_id", "item_id").distinct()
 
 
 def users_asked(

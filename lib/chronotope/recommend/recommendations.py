@@ -31,6 +31,7 @@ def recommendations(
     settings: Settings,
     night_end: dt.datetime,
     night: dt.date,
+    for_anybody: bool = True,
 ) -> DataFrame:
     """The rows of the table `recommendations`.
 
@@ -50,6 +51,7 @@ def recommendations(
         settings: all of the settings.
         night_end: each list is for when its daypart comes next after this moment, which has a time zone.
         night: the partition.
+        for_anybody: whether the lists of `*` are made too: they change with the model only.
 
     Raises:
         ModelError: in the workers, when the loaded model is another, or a score is no number.
@@ -61,8 +63,10 @@ def recommendations(
     declared = TABLES["recommendations"]
     schema = StructType([field for field in declared.schema() if field.name not in ("model", "night")])
     users = asked.mapInArrow(functools.partial(users_rows, make), schema)
-    anybody = asked.sparkSession.range(1, numPartitions=1).mapInArrow(functools.partial(anybody_rows, make), schema)
-    lists = users.unionByName(anybody).withColumns({"model": F.lit(model_id), "night": F.lit(night)})
+    if for_anybody:
+        once = asked.sparkSession.range(1, numPartitions=1)
+        users = users.unionByName(once.mapInArrow(functools.partial(anybody_rows, make), schema))
+    lists = users.withColumns({"model": F.lit(model_id), "night": F.lit(night)})
     return declared.conform(lists)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 from chronotope.config import Settings
 from chronotope.places import haversine_m
 from chronotope.tables.sessions import SESSIONS
+from chronotope.weights import DAY_S
 
 EVENT_FIELDS = ("event_id", "item_id", "action", "occurred_at", "slot", "cell", "region", "lat", "lon")
 STEP_FIELDS = (*EVENT_FIELDS, "gap_s", "distance_m")
@@ -60,6 +62,22 @@ def sessions(
             F.lit(night).alias("night"),
         )
     )  # fmt: skip
+
+
+def open_since(last: dt.date, settings: Settings) -> dt.date:
+    """The earliest night that can have written the row of a session that is open as of the night `last`.
+
+    Such a session's last event is at most `late_days` and the gap older than the night's end, and the night that took
+    that event in, or a later one, wrote the row.
+    """
+    return last - dt.timedelta(days=settings.night.late_days + math.ceil(settings.sessions.gap_s / DAY_S))
+
+
+def still_open(rows: DataFrame) -> DataFrame:
+    """The sessions that are open, of rows of several nights: the latest row of each key that is not closed."""
+    newest = Window.partitionBy("session_key").orderBy(F.desc("night"))
+    latest = rows.withColumn("place", F.row_number().over(newest)).where(F.col("place") == 1).drop("place")
+    return latest.where(~F.col("closed"))
 
 
 def event_steps(events: DataFrame) -> DataFrame:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
-from chronotope.slots import daypart_of
+from chronotope.slots import day_end, daypart_of, end_of
 from chronotope.tables.counts import COUNTS, TRANSITIONS
+from chronotope.weights import decay, weight_of
 
 
-def counts(events: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+def counts(events: DataFrame, settings: Settings, night: dt.date, before: DataFrame | None = None) -> DataFrame:
     """How often, how heavily and how lately each user met each item, by daypart and region: table `counts`.
 
     Over the events that this night took in, late ones included; those without an item are left out. The sums over
-    nights are what one pass over all events gives, and `last_at` is then the maximum.
+    nights, `decayed` rescaled to one moment, are what one pass over all events gives, and `last_at` is then the
+    maximum. An event at or after the night's end does not occur.
 
     Args:
         events: the events that this night took in.
-        settings: reads `night.dayparts` and `interest.action_weights`; an action that is not listed weighs 1.
+        settings: reads `night`, `interest` and `recommend`; an action that is not listed weighs 1.
         night: what the rows are written under.
+        before: on a refresh night, the rows that stand for the nights before: they are added.
 
     """
-    weight = weight_of(F.col("action"), settings.interest.action_weights)
-    return COUNTS.conform(
+    interest, hide_actions = settings.interest, settings.recommend.hide_actions
+    end_s = F.lit(end_of(night, settings.night.time_zone).timestamp())
+    age_s = end_s - F.unix_micros("occurred_at") / F.lit(1e6)
+    found = (
         events.where(F.col("item_id").isNotNull())
         .groupBy(
             "user_id",
@@ -34,15 +38,30 @@ def counts(events: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
             daypart_of(F.col("slot"), settings.night.dayparts).alias("daypart"),
             F.coalesce("region", F.lit("")).alias("region"),
         )
-        .agg(F.count("*").alias("n"), F.sum(weight).alias("weight"), F.max("occurred_at").alias("last_at"))
+        .agg(
+            F.count("*").alias("n"),
+            F.sum(weight_of(F.col("action"), interest.action_weights)).alias("weight"),
+            F.sum(decay(age_s, interest.half_life_long_days)).alias("decayed"),
+            F.count_if(F.col("action").isin(hide_actions)).alias("hiding"),
+            F.max("occurred_at").alias("last_at"),
+        )
         .withColumn("night", F.lit(night))
     )
+    return COUNTS.conform(found if before is None else added(found, before, settings, night))
 
 
-def weight_of(action: Column, action_weights: Mapping[str, float]) -> Column:
-    """The weight of an action; 1 when it is not listed."""
-    listed = [F.when(action == name, F.lit(float(weight))) for name, weight in action_weights.items()]
-    return F.coalesce(*listed, F.lit(1.0))
+def added(tonight: DataFrame, before: DataFrame, settings: Settings, night: dt.date) -> DataFrame:
+    """The rows of several nights as one row per key, decayed to the end of `night`."""
+    old = before.withColumn("decayed", decayed_at(end_of(night, settings.night.time_zone), settings))
+    sums = [F.sum(name).alias(name) for name in ("n", "weight", "decayed", "hiding")]
+    rows = tonight.unionByName(old).groupBy("user_id", "item_id", "daypart", "region")
+    return rows.agg(*sums, F.max("last_at").alias("last_at")).withColumn("night", F.lit(night))
+
+
+def decayed_at(moment: dt.datetime, settings: Settings) -> Column:
+    """The column `decayed` of table `counts`, brought from the end of its row's night to a moment."""
+    age_s = F.lit(moment.timestamp()) - F.unix_seconds(day_end(F.col("night"), settings.night.time_zone))
+    return F.col("decayed") * decay(age_s, settings.interest.half_life_long_days)
 
 
 def transitions(sessions: DataFrame, open_sessions: DataFrame | None, night: dt.date) -> DataFrame:

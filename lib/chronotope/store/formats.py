@@ -10,6 +10,7 @@ from typing import Protocol, cast
 from chronotope.errors import UsageError
 from chronotope.store import delta, parquet
 from chronotope.store.files import DataFile
+from chronotope.store.plan import Added, Removed
 from chronotope.tables import Table
 
 MARK = Path("_night") / "format"
@@ -28,6 +29,16 @@ class Format(Protocol):
 
     def replace_night(self, table: Table, root: Path, night: dt.date, attempt: str, files: Sequence[DataFile]) -> int:
         """Publish one night of one table; returns the version."""
+        ...
+
+    def replace_files(
+        self, table: Table, root: Path, attempt: str, added: Added, removed: Removed, same_rows: bool
+    ) -> int:
+        """Let staged files take the place of others, whatever their nights; returns the version."""
+        ...
+
+    def trim(self, root: Path) -> None:
+        """Leave only the newest version."""
         ...
 
 

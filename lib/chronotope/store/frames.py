@@ -30,6 +30,21 @@ def union(frames: Iterable[DataFrame]) -> DataFrame:
     return first
 
 
+def only(rows: DataFrame, users: DataFrame | None) -> DataFrame:
+    """The rows of the users in a frame; all rows where that is None."""
+    return rows if users is None else rows.join(users.select("user_id").distinct(), "user_id", "left_semi")
+
+
+def current(table: Table, rows: DataFrame) -> DataFrame:
+    """The rows that stand for a table, of rows of several nights that may."""
+    if table.current == "latest_per_key":
+        return latest_per_key(table, rows)
+    if table.current == "latest_per_user":
+        newest = Window.partitionBy("user_id").orderBy(F.desc("night"))
+        return rows.withColumn("_place", F.rank().over(newest)).where(F.col("_place") == 1).drop("_place")
+    return rows
+
+
 def latest_per_key(table: Table, rows: DataFrame) -> DataFrame:
     """The row of the latest night for each key; rows of one night are assumed to have distinct keys."""
     newest = Window.partitionBy(*[F.col(c) for c in table.key if c != "night"]).orderBy(F.desc("night"))

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from chronotope.errors import DataError, SourceError, UsageError
+from chronotope.errors import SourceError, UsageError
 from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE
 from chronotope.ingest.source import DAY, Input, Source
 
@@ -188,23 +188,17 @@ def empty_schema(rules: Input) -> str:
 
 @contextmanager
 def plain_errors(source: Source) -> Iterator[None]:
-    """Turn what Spark raises while it reads a source into errors that say what to change.
+    """Turn what Spark raises while it computes a source's columns into errors that say what to change.
+
+    A file that cannot be read may as well be one of the tables: `store.faults` tells which.
 
     Raises:
-        DataError: for a file that cannot be read to its end, such as a truncated gzip; nothing of it was taken in.
         SourceError: for an expression that failed on a record.
     """
     try:
         yield
     except Exception as error:  # the JVM's errors come as py4j's or as Spark's own, by the way that they took
         text = str(error)
-        unread = re.search(r"\[FAILED_READ_FILE[^]]*\] Encountered error while reading file (\S+?)\.? ", text)
-        if unread:
-            causes = re.findall(r"Caused by: (?:[\w.$]+\.)?(\w+: [^\n]*)", text) or ["no cause given"]
-            raise DataError(
-                f"{source.name}: cannot read {unread[1]} to its end ({causes[-1]}); nothing of this delivery was taken "
-                "in. Have it delivered again"
-            ) from error
         if isinstance(error, AnalysisException):
             raise
         failed = re.search(r"\[([A-Z_]+)[^]]*\] ([^\n]*)SQLSTATE: 22", text)

@@ -24,16 +24,32 @@ class Staged:
         """Rows staged."""
         return sum(file.rows for file in self.files)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of the files."""
+        return sum(file.size for file in self.files)
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one stage of one night staged, and how long it took."""
+    """What one stage of one night staged, and what it cost; for memory see `chronotope.store.cost`."""
 
     stage: str
     tables: Mapping[str, Staged]
     seconds: float
     finished_at: str
-    config_digest: str
+    made_from: Mapping[str, str]  # see `store.resume`
+    peak_memory_bytes: int | None = None
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows staged, by table."""
+        return {name: staged.rows for name, staged in self.tables.items()}
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the files staged."""
+        return sum(staged.bytes for staged in self.tables.values())
 
     def save(self, path: Path) -> None:
         """Write the manifest in one step: beside, then renamed."""

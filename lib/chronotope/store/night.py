@@ -6,12 +6,13 @@ import datetime as dt
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
+from chronotope.calendar import is_refresh
 from chronotope.config import Settings
 from chronotope.errors import StoreError, UsageError
 from chronotope.flow import STAGES
@@ -20,7 +21,7 @@ from chronotope.slots import end_of
 from chronotope.store import publish
 from chronotope.store.files import measure
 from chronotope.store.formats import FORMATS, Format, claim_format, staging_base
-from chronotope.store.frames import latest_per_key, read_files, union
+from chronotope.store.frames import current, only, read_files, union
 from chronotope.store.inputs import FoundInputs
 from chronotope.store.manifest import Manifest, Staged
 from chronotope.store.snapshot import Snapshot, snapshots
@@ -38,7 +39,12 @@ class Night:
     date: dt.date
     settings: Settings
     before: Snapshot | None = None  # the latest night published before this one
+    like: Snapshot | None = None  # in a rebuild, the nights whose IDF, model and calendar are taken
     sources: tuple[tuple[Source, FoundInputs], ...] = ()  # each with the files that this night reads
+    made_from: Mapping[str, str] = field(default_factory=dict)  # what this night's rows follow from: `store.resume`
+    is_published: bool = False  # whether this very night was published before
+    carried_out: bool = False  # whether it was this process that finished publishing it
+    attempt: str = field(default_factory=lambda: os.urandom(6).hex())  # this process's own scratch folder
     staging: dict[str, Staged] = field(default_factory=dict)  # by the stage that runs now
 
     @property
@@ -47,9 +53,14 @@ class Night:
         return end_of(self.date, self.settings.night.time_zone)
 
     @property
+    def last(self) -> dt.date | None:
+        """The night published before; None on the first night."""
+        return self.before.night if self.before else None
+
+    @property
     def previous_end(self) -> dt.datetime | None:
         """The end of the night published before; None on the first night."""
-        return end_of(self.before.night, self.settings.night.time_zone) if self.before else None
+        return end_of(self.last, self.settings.night.time_zone) if self.last else None
 
     @property
     def format(self) -> Format:
@@ -62,32 +73,60 @@ class Night:
         return self.tables_dir / "_night" / str(self.date)
 
     @property
+    def scratch_dir(self) -> Path:
+        """Where this process writes aside: what a killed one still writes for a moment does not get in between."""
+        return self.folder / "scratch" / self.attempt
+
+    @property
     def models_dir(self) -> Path:
         """Where models are kept, one folder each."""
         return self.tables_dir / "_models"
 
     @property
-    def model_folder(self) -> Path:
-        """The model that makes this night's tables."""
-        return self.models_dir / f"night={self.date}"
+    def is_refresh(self) -> bool:
+        """Whether this night renews what all users share: models, IDF, catalogue."""
+        return is_refresh(self.refreshed_before, self.date, self.settings.night.refresh_days)
 
-    def read(self, name: str) -> DataFrame:
+    @property
+    def refreshed_before(self) -> dt.date | None:
+        """The latest refresh before this night."""
+        return self.before.refreshed_on if self.before else None
+
+    @property
+    def model_folder(self) -> Path:
+        """The model that makes this night's tables: of its own refresh, or of the latest."""
+        return self.models_dir / f"night={self.date if self.is_refresh else self.refreshed_before}"
+
+    @property
+    def model_folder_before(self) -> Path:
+        """The model that made the tables of the night before."""
+        return self.models_dir / f"night={self.refreshed_before}"
+
+    def read(self, name: str, users: DataFrame | None = None) -> DataFrame:
         """A table as of this night: earlier nights as published, and this night's rows where a stage wrote them.
 
-        The declaration's `current` says which rows stand for the table.
+        The declaration's `current` and `renewed` say which rows stand for the table.
+
+        Args:
+            name: of the table.
+            users: a frame with the `user_id` of those whose rows are wanted; None for everybody's.
+
         """
+        table, staged = TABLES[name], self.staged().get(name)
+        if staged is None:
+            return self.read_before(name, users)
+        replaced = (table.renewed and self.is_refresh) or (table.current == "latest_night" and staged.rows)
+        earlier = {} if replaced or self.before is None else self.before.standing(table)
+        frames = [self.files(name, earlier), self.rows(name)] if earlier else [self.rows(name)]
+        rows = only(union(frames), users)
+        return current(table, rows) if earlier else rows
+
+    def read_before(self, name: str, users: DataFrame | None = None) -> DataFrame:
+        """A table as the night before left it, see `read`."""
         table = TABLES[name]
-        nights = self.before.paths(name) if self.before else {}
-        staged = self.staged().get(name)
-        if table.current == "latest_night":
-            nights = {} if staged and staged.rows else dict(list(nights.items())[-1:])
-        earlier = [path for paths in nights.values() for path in paths]
-        frames = [read_files(self.spark, table, self.tables_dir / name, earlier)] if earlier else []
-        if staged or not frames:
-            frames.append(self.rows(name) if staged else read_files(self.spark, table, self.tables_dir / name, []))
-        rows = union(frames)
-        single = len(nights) + bool(staged) <= 1
-        return rows if table.current != "latest_per_key" or single else latest_per_key(table, rows)
+        earlier = self.before.standing(table) if self.before else {}
+        rows = only(self.files(name, earlier), users)
+        return current(table, rows) if len(earlier) > 1 else rows
 
     def rows(self, name: str) -> DataFrame:
         """The night's own rows of a table.
@@ -105,16 +144,14 @@ class Night:
             base, paths = root, [root / file.path for file in staged.files]
         return read_files(self.spark, TABLES[name], base, paths)
 
-    def earlier(self, name: str) -> DataFrame:
-        """All rows of a table that nights before this one published."""
+    def earlier(self, name: str, since: dt.date | None = None) -> DataFrame:
+        """All rows of a table that nights before this one published; with `since`, that night and those after it."""
         nights = self.before.paths(name) if self.before else {}
-        paths = [path for paths in nights.values() for path in paths]
-        return read_files(self.spark, TABLES[name], self.tables_dir / name, paths)
+        return self.files(name, {night: paths for night, paths in nights.items() if since is None or night >= since})
 
-    def latest_earlier(self, name: str) -> DataFrame:
-        """The rows of a table that the latest of the earlier nights with any rows published."""
-        nights = self.before.paths(name) if self.before else {}
-        paths = list(nights.values())[-1] if nights else []
+    def files(self, name: str, nights: Mapping[dt.date, Sequence[Path]]) -> DataFrame:
+        """The rows of published files of a table."""
+        paths = [path for paths in nights.values() for path in paths]
         return read_files(self.spark, TABLES[name], self.tables_dir / name, paths)
 
     def write(self, name: str, frame: DataFrame) -> int:
@@ -133,6 +170,8 @@ class Night:
         folder = base / f"night={self.date}" / attempt
         table.conform(frame).drop("night").write.parquet(str(folder))
         files = tuple(measure(table, base, folder))
+        if not files:
+            shutil.rmtree(folder)  # Spark writes a file for no rows, too
         self.staging[name] = Staged(attempt, files)
         log.info("  %s: %s rows in %d files", name, f"{self.staging[name].rows:,}", len(files))
         return self.staging[name].rows
@@ -143,7 +182,7 @@ class Night:
 
     def scratch_folder(self, name: str, frame: DataFrame) -> Path:
         """Write a frame aside as Parquet, for readers without Spark; gone after the night."""
-        folder = self.folder / "scratch" / name
+        folder = self.scratch_dir / name
         frame.write.mode("overwrite").parquet(str(folder))
         return folder
 
@@ -155,11 +194,14 @@ class Night:
         return {**tables, **self.staging}
 
     def manifests(self) -> Iterator[Manifest]:
-        """The manifests of the finished stages, in the order of the stages."""
+        """The manifests of the finished stages, in the order of the stages; what is no manifest finishes no stage."""
         for stage in STAGES:
             path = self.folder / f"{stage}.json"
-            if path.is_file():
-                yield Manifest.load(path)
+            try:
+                if path.is_file():
+                    yield Manifest.load(path)
+            except (ValueError, TypeError, KeyError) as error:
+                log.warning("%s is no manifest of this version: %s has to run again (%s)", path, stage, error)
 
     def begin(self, stage: str) -> None:
         """Forget what this stage and those after it staged before: their inputs are about to change."""
@@ -167,11 +209,14 @@ class Night:
         for later in STAGES[STAGES.index(stage) :]:
             (self.folder / f"{later}.json").unlink(missing_ok=True)
 
-    def finish(self, stage: str, seconds: float, finished_at: dt.datetime) -> None:
-        """Write the stage's manifest: from now on the stage counts as done."""
-        manifest = Manifest(stage, self.staging, seconds, finished_at.isoformat(), self.settings.digest())
+    def finish(
+        self, stage: str, seconds: float, finished_at: dt.datetime, peak_memory_bytes: int | None = None
+    ) -> Manifest:
+        """Write the stage's manifest, and return it: from now on the stage counts as done."""
+        manifest = Manifest(stage, self.staging, seconds, finished_at.isoformat(), self.made_from, peak_memory_bytes)
         manifest.save(self.folder / f"{stage}.json")
         self.staging = {}
+        return manifest
 
     def publish(self) -> None:
         """Commit every staged table and then the `runs` row: see `store.publish`."""
@@ -179,18 +224,33 @@ class Night:
         shutil.rmtree(self.folder / "scratch", ignore_errors=True)
 
 
-def open_night(spark: SparkSession, tables_dir: Path, date: dt.date, settings: Settings) -> Night:
+def open_night(
+    spark: SparkSession, tables_dir: Path, date: dt.date, settings: Settings, like: Snapshot | None = None
+) -> Night:
     """The night of a date over a folder of tables; an unfinished publication is finished first.
 
+    Args:
+        spark: the session.
+        tables_dir: the folder, which may be empty.
+        date: the night.
+        settings: all of them.
+        like: in a rebuild, the nights to be rebuilt as they were published by `date`.
+
     Raises:
-        UsageError: when a later night is published already, or the folder holds tables of another format.
+        UsageError: when a later night is published already, the folder holds tables of another format, or a rebuild is
+            asked for in a folder with earlier nights.
     """
     claim_format(tables_dir, settings.night.format)
-    publish.finish_before(tables_dir, FORMATS[settings.night.format], date)
+    carried_out = publish.finish_before(tables_dir, FORMATS[settings.night.format], date)
     published = snapshots(tables_dir)
     later = [s.night for s in published if s.night > date]
     if later:
         newest = max(later)
         raise UsageError(f"--date {date}: night {newest} is published in {tables_dir}; give that date or a later one")
     before = [s for s in published if s.night < date]
-    return Night(spark, tables_dir, date, settings, before[-1] if before else None)
+    if like and before:
+        raise UsageError(f"{tables_dir} holds night {before[-1].night}; a rebuild goes into an empty folder")
+    night = Night(spark, tables_dir, date, settings, before[-1] if before else None, like, carried_out=carried_out)
+    night.is_published = any(s.night == date for s in published)
+    shutil.rmtree(night.folder / "scratch", ignore_errors=True)
+    return night

@@ -15,6 +15,7 @@ from pathlib import Path
 from chronotope.errors import StoreError
 from chronotope.store.files import DataFile
 from chronotope.store.manifest import write_json
+from chronotope.store.plan import Added, Removed
 from chronotope.tables import Table
 
 STAGED = "_staged"
@@ -67,6 +68,48 @@ def replace_night(table: Table, root: Path, night: dt.date, attempt: str, files:
         newest = 0 if newest is None else newest + 1
         write_json(root / VERSIONS / f"{newest}.json", {str(n): paths for n, paths in nights.items()})
     for other in folder.glob("*"):
-        if other.name != attempt:
+        if other.name not in {Path(path).parent.name for path in wanted}:
             shutil.rmtree(other)
+    for path in folder.glob("*/*.parquet"):
+        if str(path.relative_to(root)) not in wanted:
+            path.unlink()
+            path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
     return newest
+
+
+def replace_files(table: Table, root: Path, attempt: str, added: Added, removed: Removed, same_rows: bool) -> int:
+    """Let staged files take the place of others; repeating it changes nothing, and so does `same_rows`.
+
+    The files that are replaced stay where they are until `store.orphans` removes them.
+
+    Returns:
+        the version that holds them.
+
+    Raises:
+        StoreError: when a staged file is gone, or the list of files cannot be read.
+    """
+    for path in [file.path for files in added.values() for file in files]:
+        if (root / STAGED / path).is_file():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / STAGED / path).replace(root / path)
+        if not (root / path).is_file():
+            raise StoreError(f"table {table.name}: staged file {path} is gone; no row was changed")
+    newest = version_of(root)
+    before = paths_at(root, newest) if newest is not None else {}
+    after = {}
+    for night in sorted({*before, *added}):
+        kept = set(before.get(night, [])) - set(removed.get(night, []))
+        after[night] = sorted(kept | {file.path for file in added.get(night, [])})
+    after = {night: paths for night, paths in after.items() if paths}
+    if newest is None or after != before:
+        newest = 0 if newest is None else newest + 1
+        write_json(root / VERSIONS / f"{newest}.json", {str(night): paths for night, paths in after.items()})
+    return newest
+
+
+def trim(root: Path) -> None:
+    """Make the newest version the only one."""
+    newest = version_of(root)
+    for path in (root / VERSIONS).glob("*.json"):
+        if int(path.stem) != newest:
+            path.unlink()

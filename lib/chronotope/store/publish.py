@@ -7,17 +7,21 @@ in between leaves a plan that the next one carries out (`roll_forward`) before i
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chronotope import __version__
 from chronotope.errors import StoreError
 from chronotope.flow import STAGES
+from chronotope.store.carry_out import carry_out
 from chronotope.store.files import DataFile, measure
 from chronotope.store.formats import Format, staging_base
 from chronotope.store.manifest import write_json
+from chronotope.store.plan import Plan
 from chronotope.store.snapshot import snapshots
 from chronotope.tables import TABLES
 
@@ -63,12 +67,16 @@ def plan_of(night: Night) -> dict[str, Any]:
     }
 
 
-def roll_forward(tables_dir: Path, of: Format) -> bool:
-    """Carry out the plan that lies in the folder, if there is one; whether there was."""
+def roll_forward(tables_dir: Path, of: Format) -> dt.date | None:
+    """Carry out the plan of a night or of upkeep that lies in the folder, if one does; the night, if it is one's."""
     path = tables_dir / PLAN
     if not path.is_file():
-        return False
+        return None
     plan = json.loads(path.read_text(encoding="utf-8"))
+    if "upkeep" in plan:
+        carry_out(tables_dir, of, Plan.from_dict(plan))
+        path.unlink()
+        return None
     night = dt.date.fromisoformat(plan["night"])
     versions = {**plan["versions"], **newest_versions(tables_dir, of, night)}
     for name, part in plan["tables"].items():
@@ -76,26 +84,33 @@ def roll_forward(tables_dir: Path, of: Format) -> bool:
         versions[name] = of.replace_night(TABLES[name], tables_dir / name, night, part["attempt"], files)
     write_runs(tables_dir, of, plan, versions)
     path.unlink()
-    return True
+    return night
 
 
-def finish_before(tables_dir: Path, of: Format, date: dt.date) -> None:
+def finish_before(tables_dir: Path, of: Format, date: dt.date) -> bool:
     """Carry out a plan that lies in the folder, before the night of `date` begins.
 
     A plan of that very night that cannot be carried out is dropped: the night is about to be made anew.
+
+    Returns:
+        whether it was that very night's, and is published now.
 
     Raises:
         StoreError: when another night's plan cannot be carried out.
     """
     path = tables_dir / PLAN
     try:
-        roll_forward(tables_dir, of)
+        return roll_forward(tables_dir, of) == date
     except StoreError as error:
-        planned = json.loads(path.read_text(encoding="utf-8"))["night"]
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        if "upkeep" in plan:
+            raise StoreError(f"`chronotope {plan['upkeep']}` was not finished, and cannot be now: {error}") from error
+        planned = plan["night"]
         if planned != str(date):
             raise StoreError(f"night {planned} was not published to the end, and cannot be now: {error}") from error
         log.warning("night %s was not published to the end; what is missing is made again", planned)
         path.unlink()
+        return False
 
 
 def newest_versions(tables_dir: Path, of: Format, night: dt.date) -> dict[str, int]:
@@ -105,11 +120,18 @@ def newest_versions(tables_dir: Path, of: Format, night: dt.date) -> dict[str, i
 
 
 def chosen_model(night: Night) -> tuple[str | None, str | None]:
-    """The model that made the night's tables and the gate's reason; None, None where the night has no models."""
+    """The model that made the night's tables and why; None, None where there are no models."""
     if "models" not in night.staged():
-        return None, None
+        return kept_model(night)
     rows = night.rows("models").where("chosen").select("model_id", "decision").take(1)
     return (rows[0]["model_id"], rows[0]["decision"]) if rows else (None, None)
+
+
+def kept_model(night: Night) -> tuple[str | None, str | None]:
+    """The model of the latest refresh, for a night that is none."""
+    if night.before is None or night.refreshed_before is None:
+        return None, None
+    return night.before.run["model"], f"the model of refresh {night.refreshed_before} stands"
 
 
 def run_rows(night: Night, model: str | None, decision: str | None) -> list[dict[str, Any]]:
@@ -121,15 +143,22 @@ def run_rows(night: Night, model: str | None, decision: str | None) -> list[dict
         "config_digest": night.settings.digest(),
         "code_version": __version__,
     }
-    rows: list[dict[str, Any]] = []
-    for manifest in night.manifests():
-        counted = {name: staged.rows for name, staged in manifest.tables.items()}
-        rows.append({**shared, "stage": manifest.stage, "seconds": manifest.seconds, "rows": counted,
-                     "finished_at": manifest.finished_at})  # fmt: skip
-    total = {name: count for row in rows for name, count in row["rows"].items()}
-    seconds = sum(row["seconds"] for row in rows)
-    rows.append({**shared, "stage": "night", "seconds": seconds, "rows": total, "finished_at": rows[-1]["finished_at"]})
-    return rows
+    told = ("stage", "seconds", "rows", "bytes_written", "peak_memory_bytes", "finished_at")
+    rows = [{**shared, **{name: getattr(manifest, name) for name in told}} for manifest in night.manifests()]
+    return [*rows, {**shared, **night_row(rows)}]
+
+
+def night_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the stages' rows come to: sums, and the most memory of any; null where no stage has measured it."""
+    peaks = [row["peak_memory_bytes"] for row in rows if row["peak_memory_bytes"] is not None]
+    return {
+        "stage": "night",
+        "seconds": sum(row["seconds"] for row in rows),
+        "rows": {name: count for row in rows for name, count in row["rows"].items()},
+        "bytes_written": sum(row["bytes_written"] for row in rows),
+        "peak_memory_bytes": max(peaks, default=None),
+        "finished_at": rows[-1]["finished_at"],
+    }
 
 
 def write_runs(tables_dir: Path, of: Format, plan: dict[str, Any], versions: dict[str, int]) -> None:
@@ -140,7 +169,7 @@ def write_runs(tables_dir: Path, of: Format, plan: dict[str, Any], versions: dic
 
     table = TABLES["runs"]
     root = tables_dir / table.name
-    attempt = "-".join(sorted({part["attempt"] for part in plan["tables"].values()}))[:60]
+    attempt = attempt_of(plan["tables"])
     base = staging_base(root, plan["format"])
     folder = base / f"night={plan['night']}" / attempt
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,3 +183,14 @@ def write_runs(tables_dir: Path, of: Format, plan: dict[str, Any], versions: dic
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "part-0.parquet")
     night = dt.date.fromisoformat(plan["night"])
     of.replace_night(table, root, night, attempt, measure(table, base, folder))
+
+
+def attempt_of(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """A name for the night's rows of `runs` that is another one whenever any table's attempt is.
+
+    >>> parts = {name: {"attempt": name * 12} for name in "abcdefgh"}
+    >>> attempt_of(parts) == attempt_of({**parts, "h": {"attempt": "z" * 12}})
+    False
+    """
+    named = "-".join(f"{name}:{part['attempt']}" for name, part in sorted(tables.items()))
+    return hashlib.sha256(named.encode()).hexdigest()[:12]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from chronotope.errors import StoreError
 from chronotope.store.formats import FORMATS, Format, format_of
-from chronotope.tables import TABLES
+from chronotope.tables import TABLES, Table
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,19 @@ class Snapshot:
             return {}
         nights = FORMATS[self.format_name].paths_at(root, version)
         return {night: [root / path for path in paths] for night, paths in nights.items() if night <= self.night}
+
+    @cached_property
+    def refreshed_on(self) -> dt.date | None:
+        """The latest refresh night: only those choose models. None where no night has chosen one."""
+        return max(self.paths("models"), default=None)
+
+    def standing(self, table: Table) -> dict[dt.date, list[Path]]:
+        """The files whose rows may stand for a table: not those that a refresh or a later night made worthless."""
+        nights = self.paths(table.name)
+        if table.current == "latest_night":
+            return dict(list(nights.items())[-1:])
+        since = self.refreshed_on if table.renewed else None
+        return {night: paths for night, paths in nights.items() if since is None or night >= since}
 
 
 def open_snapshot(tables_dir: Path, night: dt.date | None = None) -> Snapshot:
@@ -72,7 +86,7 @@ def all_runs(tables_dir: Path) -> list[dict[str, Any]]:
 
 
 def read_runs(tables_dir: Path, of: Format) -> list[dict[str, Any]]:
-    """The rows of `runs`, by night and in the order of the stages."""
+    """The rows of `runs`, by night and in the order of the stages; null where an older file has not a column."""
     root = tables_dir / TABLES["runs"].name
     version = of.version_of(root)
     if version is None:
@@ -80,7 +94,7 @@ def read_runs(tables_dir: Path, of: Format) -> list[dict[str, Any]]:
     rows = []
     for night, paths in of.paths_at(root, version).items():
         for path in paths:
-            rows += [{**row, "night": night} for row in read_rows(root / path)]
+            rows += [{**dict.fromkeys(TABLES["runs"].names), **row, "night": night} for row in read_rows(root / path)]
     return sorted(rows, key=lambda row: (row["night"], row["finished_at"], row["stage"]))
 
 

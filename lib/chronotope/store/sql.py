@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from arro3.core import DataType, RecordBatch
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
@@ -47,7 +48,7 @@ def select(snapshot: Snapshot, sql: str, max_rows: int | None = None) -> Answer:
     with engine_over(snapshot, named) as engine:
         try:
             reader = engine.execute(sql)
-            columns = [field.name for field in pa.schema(reader.schema)]
+            columns = [field.name for field in reader.schema]
             rows, more = first_rows(reader, max_rows)
         except Exception as error:  # the engine raises bare Exception for faults that show while it runs
             raise explained(error, snapshot, named) from error
@@ -58,13 +59,33 @@ def first_rows(reader: Any, max_rows: int | None) -> tuple[list[dict[str, Any]],
     """The first rows of a stream of Arrow batches, and whether there are more; the rest is never computed."""
     rows: list[dict[str, Any]] = []
     for batch in reader:
-        arrow = pa.record_batch(batch)
-        columns = [[plain(value, field.type) for value in arrow.column(i).to_pylist()]
-                   for i, field in enumerate(arrow.schema)]  # fmt: skip
-        rows += [dict(zip(arrow.schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+        columns = [[plain(value, column.type) for value in column.to_pylist()] for column in arrow_columns(batch)]
+        rows += [dict(zip(batch.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
         if max_rows is not None and len(rows) > max_rows:
             return rows[:max_rows], True
     return rows, False
+
+
+def arrow_columns(batch: RecordBatch) -> list[pa.Array]:
+    """The engine's columns for pyarrow, which before version 16 knows no string views."""
+    return [pa.array(column.cast(without_views(column.type))) for column in batch.columns]
+
+
+def without_views(of: DataType) -> DataType:
+    """An Arrow type with strings and bytes for views of them, also in lists and structs; the engine puts none in maps.
+
+    >>> without_views(DataType.list(DataType.string_view())) == DataType.list(DataType.string())
+    True
+    """
+    if DataType.is_string_view(of):
+        return DataType.string()
+    if DataType.is_binary_view(of):
+        return DataType.binary()
+    if DataType.is_list(of):
+        return DataType.list(of.value_field.with_type(without_views(of.value_type)))
+    if DataType.is_struct(of):
+        return DataType.struct([field.with_type(without_views(field.type)) for field in of.fields])
+    return of
 
 
 def plain(value: Any, of: pa.DataType) -> Any:
@@ -88,8 +109,10 @@ def engine_over(snapshot: Snapshot, names: Sequence[str]) -> Iterator[QueryBuild
     with tempfile.TemporaryDirectory(prefix="chronotope-sql-") as scratch:
         engine = QueryBuilder(ENGINE)
         for name in names:
-            engine.register(name + HISTORY, pinned(snapshot, TABLES[name], Path(scratch)))
-            engine.execute(f"CREATE VIEW {name} AS {current_rows(snapshot, TABLES[name])}").read_all()
+            handle = pinned(snapshot, TABLES[name], Path(scratch))
+            there = {field.name for field in handle.schema().fields}
+            engine.register(name + HISTORY, handle)
+            engine.execute(f"CREATE VIEW {name} AS {current_rows(snapshot, TABLES[name], there)}").read_all()
         yield engine
 
 
@@ -97,9 +120,9 @@ def pinned(snapshot: Snapshot, table: Table, scratch: Path) -> DeltaTable:
     """The table at the night's version; an empty one where no stage has written it yet."""
     root = snapshot.tables_dir / table.name
     try:
-        if snapshot.format_name == "parquet":
-            return linked(snapshot, table, scratch / table.name)
         version = snapshot.version(table.name)
+        if snapshot.format_name == "parquet" or (version is not None and holds_later(snapshot, root, version)):
+            return linked(snapshot, table, scratch / table.name)
         if version is None:
             return delta.open_or_create(table, scratch / table.name)
         return DeltaTable(str(root), version=version)
@@ -107,8 +130,13 @@ def pinned(snapshot: Snapshot, table: Table, scratch: Path) -> DeltaTable:
         raise StoreError(f"cannot read table {table.name} of night {snapshot.night} in {root}: {error}") from error
 
 
+def holds_later(snapshot: Snapshot, root: Path, version: int) -> bool:
+    """Whether a version has nights after the snapshot's; upkeep lets every night name the newest versions."""
+    return any(night > snapshot.night for night in delta.paths_at(root, version))
+
+
 def linked(snapshot: Snapshot, table: Table, root: Path) -> DeltaTable:
-    """A Delta log in a scratch folder over links to a plain Parquet table's files, which stay as they are."""
+    """A Delta log in a scratch folder over links to the snapshot's files of a table, which stay as they are."""
     actions = []
     for night, paths in snapshot.paths(table.name).items():
         (root / f"night={night}").mkdir(parents=True)
@@ -121,17 +149,21 @@ def linked(snapshot: Snapshot, table: Table, root: Path) -> DeltaTable:
     return DeltaTable(str(root))
 
 
-def current_rows(snapshot: Snapshot, table: Table) -> str:
-    """SQL for the rows that stand for a table as of the night: the same rule as `Night.read`."""
-    columns, rows = ", ".join(f'"{name}"' for name in table.names), f"{table.name}{HISTORY}"
-    if table.current == "latest_night":
-        latest = max(snapshot.paths(table.name), default=snapshot.night)
-        return f"SELECT {columns} FROM {rows} WHERE night = DATE '{latest}'"
-    if table.current == "latest_per_key":
-        key = ", ".join(name for name in table.key if name != "night")
-        place = f"row_number() OVER (PARTITION BY {key} ORDER BY night DESC) AS _place"
-        return f"SELECT {columns} FROM (SELECT *, {place} FROM {rows}) WHERE _place = 1"
-    return f"SELECT {columns} FROM {rows} WHERE night <= DATE '{snapshot.night}'"
+def current_rows(snapshot: Snapshot, table: Table, there: Container[str]) -> str:
+    """SQL for the rows that stand for a table as of the night: the same rule as `Night.read`.
+
+    A column that is not `there`, for it was declared after that version of the table was written, is null.
+    """
+    columns = ", ".join(f'"{name}"' if name in there else f'NULL AS "{name}"' for name in table.names)
+    rows = f"{table.name}{HISTORY}"
+    nights = snapshot.standing(table) if table.renewed or table.current == "latest_night" else {}
+    since = f"night >= DATE '{min(nights, default=snapshot.night)}'" if nights else "TRUE"
+    rows = f"(SELECT * FROM {rows} WHERE night <= DATE '{snapshot.night}' AND {since})"
+    per = {"latest_per_key": [name for name in table.key if name != "night"], "latest_per_user": ["user_id"]}
+    if table.current not in per:
+        return f"SELECT {columns} FROM {rows}"
+    place = f"rank() OVER (PARTITION BY {', '.join(per[table.current])} ORDER BY night DESC) AS _place"
+    return f"SELECT {columns} FROM (SELECT *, {place} FROM {rows}) WHERE _place = 1"
 
 
 def explained(error: Exception, snapshot: Snapshot, names: Sequence[str]) -> Exception:

@@ -9,14 +9,14 @@ from chronotope.tables.events import EVENTS, ITEMS, REJECTS
 from chronotope.tables.interests import INTERESTS, TERM_SUMS, TERMS
 from chronotope.tables.recommendations import FEEDBACK, RECOMMENDATIONS
 from chronotope.tables.runs import EVALUATIONS, MODELS, RANKS, RUNS
-from chronotope.tables.sessions import SESSIONS
+from chronotope.tables.sessions import HISTORIES, SESSIONS
 from chronotope.tables.states import FORECASTS, USER_STATES
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        EVENTS, REJECTS, ITEMS, TERM_SUMS, TERMS, INTERESTS, SESSIONS, COUNTS, TRANSITIONS, ITEM_EMBEDDINGS,
-        MODELS, RANKS, USER_STATES, FORECASTS, RECOMMENDATIONS, EVALUATIONS, FEEDBACK, RUNS,
+        EVENTS, REJECTS, ITEMS, TERM_SUMS, TERMS, INTERESTS, SESSIONS, HISTORIES, COUNTS, TRANSITIONS,
+        ITEM_EMBEDDINGS, MODELS, RANKS, USER_STATES, FORECASTS, RECOMMENDATIONS, EVALUATIONS, FEEDBACK, RUNS,
     )
 }  # fmt: skip
 

@@ -7,10 +7,12 @@ from chronotope.tables.night import NIGHT
 
 COUNTS = Table(
     name="counts",
-    purpose="Who met what, where and in which part of the week: what the memory features and the count models read.",
+    purpose="Who met what, where and in which part of the week, as summands by night; those of a refresh night "
+    "hold all before it.",
     grain="one row per user, item, daypart, region and night",
     key=("user_id", "item_id", "daypart", "region", "night"),
     current="all",
+    renewed=True,
     columns=(
         Column("user_id", "string", "as in events"),
         Column("item_id", "string", "as in events"),
@@ -18,6 +20,8 @@ COUNTS = Table(
         Column("region", "string", "as in events; empty where the event has none"),
         Column("n", "bigint", "events"),
         Column("weight", "double", "action weights, summed"),
+        Column("decayed", "double", "events, decayed to the end of `night` with the long half-life of interest"),
+        Column("hiding", "bigint", "events with one of recommend.hide_actions, as set when they came"),
         Column("last_at", "timestamp", "the latest of the events, UTC"),
         NIGHT,
     ),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the `chronotope` command reads the declarations and must st
     from pyspark.sql import DataFrame
     from pyspark.sql.types import DataType, StructType
 
-Current = Literal["all", "latest_night", "latest_per_key"]
+Current = Literal["all", "latest_night", "latest_per_key", "latest_per_user"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Table:
     """One table of the night.
 
     Every table is partitioned by `night`, and a night replaces its own partition only. `current` says which rows
-    stand for the table as of a night: `all` of them up to that night, those of the `latest_night`, or the
-    `latest_per_key` (the row of the latest night for each key, the key without `night`).
+    stand for the table as of a night: `all` of them up to that night, those of the `latest_night`, the
+    `latest_per_key` (the row of the latest night for each key, the key without `night`), or the `latest_per_user` (of
+    each user the rows of the latest night that has any). A `renewed` table is written anew by every refresh night
+    (`night.refresh_days`), all that earlier nights said included: no row from before the last refresh stands.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Table:
     key: tuple[str, ...]
     current: Current
     columns: tuple[Column, ...]
+    renewed: bool = False
 
     @property
     def names(self) -> list[str]:

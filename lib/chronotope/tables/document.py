@@ -11,7 +11,10 @@ CURRENT = {
     "all": "every row of every night up to that one",
     "latest_night": "the rows of the latest night that wrote any",
     "latest_per_key": "for each key (without `night`), the row of the latest night",
+    "latest_per_user": "of each user, the rows of the latest night that wrote any",
 }
+
+RENEWED = ", none from before the last refresh (`night.refresh_days`)"
 
 HEAD = """\
 # The tables
@@ -38,29 +41,34 @@ chronotope --tables tables --night 2012-10-31 --json query "SELECT * FROM runs"
 The other ways read a Delta table's newest version and all nights. Delta has no commit across tables, so while a night
 publishes (seconds) they may see some tables of the new night and some of the old; `chronotope` and the next night do
 not, for they read the versions in `runs`. To do the same, take `versions` from the row of `runs` with the stage
-`night`, as the first example does.
+`night`, as the first example does. After `chronotope compact`, `forget`, `retain`, `rollback` or `vacuum` an older
+night names versions that hold later nights too: keep the rows up to its `night`.
 
 **DuckDB**, through delta-rs, for DuckDB's own Delta extension is downloaded at run time:
 
 ```python
 import duckdb
-import pyarrow.compute as pc
-from deltalake import DeltaTable
+from deltalake import DeltaTable, QueryBuilder
 
-runs = DeltaTable("tables/runs").to_pyarrow_table().filter(pc.field("stage") == "night").sort_by("night")
-versions = dict(runs["versions"][-1].as_py())
-recommendations = DeltaTable("tables/recommendations", version=versions["recommendations"]).to_pyarrow_table()
+
+def rows(name, version=None):
+    engine = QueryBuilder().register(name, DeltaTable(f"tables/{name}", version=version))
+    return engine.execute(f"SELECT * FROM {name}").read_all()
+
+
+runs = rows("runs")
+[(versions,)] = duckdb.sql("SELECT versions FROM runs WHERE stage = 'night' ORDER BY night DESC LIMIT 1").fetchall()
+recommendations = rows("recommendations", versions["recommendations"])
 best = duckdb.sql("SELECT user_id, daypart, region, item_id, reason FROM recommendations WHERE rank = 1").fetchall()
 ```
 
-**Polars**, likewise:
+**Polars**, which goes through delta-rs by itself:
 
 ```python
 import polars
-from deltalake import DeltaTable
 
-interests = polars.from_arrow(DeltaTable("tables/interests").to_pyarrow_table(filters=[("horizon", "=", "long")]))
-strongest = interests.explode("terms").unnest("terms").group_by("term").agg(polars.len()).sort("len")
+interests = polars.scan_delta("tables/interests").filter(polars.col("horizon") == "long")
+strongest = interests.explode("terms").unnest("terms").group_by("term").agg(polars.len()).sort("len").collect()
 ```
 
 **Spark**, with the Delta connector for your version of it (`pip install delta-spark`):
@@ -100,7 +108,7 @@ def section(table: Table) -> str:
         "",
         f"- **grain**: {table.grain}",
         f"- **key**: {', '.join(f'`{name}`' for name in table.key)}",
-        f"- **current**: {CURRENT[table.current]}",
+        f"- **current**: {CURRENT[table.current]}{RENEWED if table.renewed else ''}",
         "",
         "| column | type | what it holds |",
         "|---|---|---|",

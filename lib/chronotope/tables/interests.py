@@ -11,6 +11,7 @@ INTERESTS = Table(
     grain="one row per user and horizon",
     key=("user_id", "horizon"),
     current="latest_per_key",
+    renewed=True,
     columns=(
         Column("user_id", "string", "as in events"),
         Column("horizon", "string", "long or short: which half-life weighted the events"),
@@ -27,11 +28,12 @@ INTERESTS = Table(
 
 TERM_SUMS = Table(
     name="term_sums",
-    purpose="The nights' partial sums of TF-IDF interest, decayed to their own night's end: adding up old nights "
-    "costs a rescale, not a recount.",
+    purpose="The nights' partial sums of TF-IDF interest, decayed to their own night's end: adding up nights costs a "
+    "rescale, not a recount. Those of a refresh night hold all before it.",
     grain="one row per user and night",
     key=("user_id", "night"),
     current="all",
+    renewed=True,
     columns=(
         Column("user_id", "string", "as in events"),
         Column("terms", "string", "normalised terms, sorted and joined by spaces, which no term has"),
@@ -48,7 +50,7 @@ TERM_SUMS = Table(
 
 TERMS = Table(
     name="terms",
-    purpose="Inverse document frequencies, recounted every interest.refresh_days and named by their version.",
+    purpose="Inverse document frequencies, recounted every night.refresh_days and named by their version.",
     grain="one row per term and version",
     key=("term", "version"),
     current="latest_night",

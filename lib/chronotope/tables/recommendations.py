@@ -8,10 +8,12 @@ from chronotope.tables.night import NIGHT
 RECOMMENDATIONS = Table(
     name="recommendations",
     purpose="What the night is for: ranked lists by user, part of the week and region, with what each part of "
-    "the score adds and a reason.",
+    "the score adds and a reason. A user's lists are of the last night on which they met something, or of the last "
+    "refresh.",
     grain="one row per user, daypart, region and rank",
     key=("user_id", "daypart", "region", "rank"),
-    current="latest_night",
+    current="latest_per_user",
+    renewed=True,
     columns=(
         Column("user_id", "string", "as in events; * is anybody: what users without history get"),
         Column("daypart", "string", "named group of slots, night.dayparts"),

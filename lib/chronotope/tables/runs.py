@@ -53,13 +53,15 @@ EVALUATIONS = Table(
     key=("model", "protocol", "slice", "metric", "night"),
     current="all",
     columns=(
-        Column("model", "string", "model_id, or the name of a yardstick"),
-        Column("protocol", "string", "tail_next, tail_morning, published or forecast"),
+        Column("model", "string", "model_id, or the name of a yardstick; under watch `night`, or the texts' encoder"),
+        Column("protocol", "string", "tail_next, tail_morning, published, forecast or watch"),
         Column("slice", "string", "all, or column=value"),
-        Column("metric", "string", "see chronotope.evaluate.metrics"),
+        Column("metric", "string", "see chronotope.evaluate.metrics, and chronotope.evaluate.watch for protocol watch"),
         Column("value", "double", "the metric; null where nothing could be measured", True),
         Column("low", "double", "lower end of the interval", True),
-        Column("high", "double", "upper end of the interval", True),
+        Column(
+            "high", "double", "upper end of the interval; under watch the value above which there is an alarm", True
+        ),
         Column("n", "bigint", "queries, users or items that the value is a mean over"),
         NIGHT,
     ),
@@ -77,6 +79,13 @@ RUNS = Table(
         Column("status", "string", "published"),
         Column("seconds", "double", "wall-clock time of the stage"),
         Column("rows", "map<string,bigint>", "rows written, by table"),
+        Column("bytes_written", "bigint", "bytes of the tables' files that the stage staged, compressed", True),
+        Column(
+            "peak_memory_bytes",
+            "bigint",
+            "most bytes that the driver's processes held, see chronotope.store.cost",
+            True,
+        ),
         Column("versions", "map<string,bigint>", "version of every table that readers of this night should read"),
         Column("model", "string", "model_id that made the night's tables", True),
         Column("decision", "string", "the gate's reason, in words", True),

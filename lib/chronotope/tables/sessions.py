@@ -1,4 +1,4 @@
-"""Sequences: what a user did in one go."""
+"""Sequences: what a user did in one go, and lately."""
 
 from __future__ import annotations
 
@@ -29,6 +29,30 @@ SESSIONS = Table(
             "the events in time order, ties by event_id; gap_s seconds and distance_m metres since the step before, "
             "null on the first step and where a place is unknown; empty when another session took this one over",
         ),
+        NIGHT,
+    ),
+)
+
+HISTORIES = Table(
+    name="histories",
+    purpose="Each user's newest train.max_steps steps with an item, across sessions, oldest first: what the models "
+    "read of a user. One array per field of a step, all of one length.",
+    grain="one row per user",
+    key=("user_id",),
+    current="latest_per_key",
+    renewed=True,
+    columns=(
+        Column("user_id", "string", "as in events"),
+        Column("event_id", "array<string>", "as in events"),
+        Column("item_id", "array<string>", "as in events"),
+        Column("action", "array<string>", "as in events"),
+        Column("occurred_at_s", "array<double>", "seconds since 1970-01-01, UTC"),
+        Column("slot", "array<int>", "as in events"),
+        Column("region", "array<string>", "as in events"),
+        Column("lat", "array<double>", "degrees"),
+        Column("lon", "array<double>", "degrees"),
+        Column("gap_s", "array<double>", "seconds since the user's step before; null on the first step of all"),
+        Column("distance_m", "array<double>", "metres since the step before; null where a place is unknown"),
         NIGHT,
     ),
 )

@@ -10,7 +10,8 @@ USER_STATES = Table(
     purpose="Where each user's interest stands, as vectors that other systems can use too.",
     grain="one row per user and model",
     key=("user_id", "model"),
-    current="latest_night",
+    current="latest_per_user",
+    renewed=True,
     columns=(
         Column("user_id", "string", "as in events"),
         Column("model", "string", "model_id in models"),
@@ -27,7 +28,8 @@ FORECASTS = Table(
     purpose="How likely each topic is for a user in a part of the week and a region, and how likely that context is.",
     grain="one row per user, daypart, region and topic",
     key=("user_id", "daypart", "region", "topic"),
-    current="latest_night",
+    current="latest_per_user",
+    renewed=True,
     columns=(
         Column("user_id", "string", "as in events"),
         Column("daypart", "string", "named group of slots, night.dayparts"),

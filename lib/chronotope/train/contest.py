@@ -46,30 +46,23 @@ def contest(
 ) -> Contest:
     """What the night's models are.
 
-    A space-time model is trained on the first night and whenever the last training is `train.retrain_days` ago;
-    none is where nothing happened before the days to tune on, for there is nothing to learn from.
+    A space-time model is trained unless nothing happened before the days to tune on: there is nothing to learn from.
 
     Args:
-        models: rows of the table `models` of the nights before; a handful a night, so they are collected.
+        models: rows of the table `models` of the refresh nights before; a handful each, so they are collected.
         settings: section train, and all of them for the models' names.
         night_end: the end of the tail.
         night: gives the models their names.
         has_history: whether anything happened before the days that models are validated and tuned on.
 
     """
-    rows = models.select("model_id", "kind", "chosen", "path", "night").orderBy("night").collect()
-    first_nights: dict[str, dt.date] = {}
-    for row in rows:
-        if row["kind"] == "space_time":
-            first_nights.setdefault(row["model_id"], row["night"])
-    age_days = min(((night - first).days for first in first_nights.values()), default=None)
-    due = has_history and (age_days is None or age_days >= settings.train.retrain_days)
+    rows = models.select("model_id", "chosen", "path", "night").orderBy("night").collect()
     chosen = [row for row in rows if row["chosen"]]
     tail = dt.timedelta(days=settings.train.tail_days)
     return Contest(
         cut=night_end - tail,
         tuning_from=night_end - 2 * tail,
-        new=f"space_time-{night}-{settings.digest()}" if due else None,
+        new=f"space_time-{night}-{settings.digest()}" if has_history else None,
         recent=chosen[-1]["model_id"] if chosen else None,
         recent_path=chosen[-1]["path"] if chosen else None,
         counts=f"counts-{night}-{settings.digest()}",
@@ -139,3 +132,8 @@ def model_rows(
         train = json.dumps(settings.train.model_dump(), sort_keys=True)
         rows.append((model_id, kind, train, metrics, where, chosen, decision.reason, night))
     return MODELS.conform(ranks.sparkSession.createDataFrame(rows, MODELS.schema()))
+
+
+def moved(models: DataFrame, path: str) -> DataFrame:
+    """Rows of table `models` of one night for another folder of tables: the chosen model's files are at `path`."""
+    return models.withColumn("path", F.when(F.col("chosen"), F.lit(path)).otherwise(F.col("path")))

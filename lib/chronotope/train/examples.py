@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from chronotope.train.batches import users_of
 from chronotope.train.kernels import FOLLOWS_S
 from chronotope.train.known import known_before
+from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.scoring import Catalogue, Ints, Queries, Users
 
-READ_USERS = 512  # users in memory at a time; windows are shuffled and sorted by length among them
 REGION_GIVEN = 0.5  # share of the queries that are told the target's region: lists are made with and without
 LATELY_S = 40 * 86_400.0  # a query that does not know the days before its session misses up to so many
 MORNING_S = 86_400.0  # a query without previous step knows the history up to some moment in the day before
@@ -77,20 +76,28 @@ class Sampling:
 
 
 def examples(
-    files: Sequence[Path], catalogue: Catalogue, period: Period, sampling: Sampling, seed: int
+    files: Sequence[Path],
+    catalogue: Catalogue,
+    period: Period,
+    sampling: Sampling,
+    seed: int,
+    load: Loader = load_parquet,
 ) -> Iterator[Examples]:
     """Batches of windows of similar length in seeded order; every target once.
 
+    Windows are shuffled and sorted by length among the users of a frame of the loader's.
+
     Args:
-        files: Parquet files with rows of `histories`; at most `READ_USERS` rows are in memory at a time.
+        files: Parquet files with rows of `histories`.
         catalogue: items that it does not know are steps, but no targets.
         period: whose steps are the targets.
         sampling: window and batch sizes, share of queries whose previous step is hidden.
         seed: another one gives another order, other hidden steps and regions.
+        load: who reads the files.
 
     """
     random = np.random.default_rng(seed)
-    for frame in frames(files, random):
+    for frame in frames(files, random, load):
         whole = before(users_of(frame, catalogue), period.end_s)
         if period.steps == "but_last":
             whole = shortened(whole, np.maximum(whole.length - 1, 0))
@@ -107,12 +114,10 @@ def examples(
             yield asked(whole, batch, sampling, random)
 
 
-def frames(files: Sequence[Path], random: np.random.Generator) -> Iterator[pd.DataFrame]:
-    """The rows of the files in shuffled file order, at most `READ_USERS` at a time."""
+def frames(files: Sequence[Path], random: np.random.Generator, load: Loader) -> Iterator[pd.DataFrame]:
+    """The frames of the files in shuffled file order."""
     for index in random.permutation(len(files)):
-        with pq.ParquetFile(files[index]) as file:
-            for batch in file.iter_batches(batch_size=READ_USERS):
-                yield batch.to_pandas()
+        yield from load(files[index])
 
 
 def before(users: Users, end_s: float) -> Users:

@@ -18,6 +18,7 @@ from chronotope.errors import DataError
 from chronotope.store.models import read_tensors, staged, write_bytes, write_tensors
 from chronotope.train.curve import loss_curve
 from chronotope.train.examples import Period
+from chronotope.train.loading import loader_of
 from chronotope.train.past import eras
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.scoring import Catalogue
@@ -72,16 +73,18 @@ def fit(
 
     Raises:
         DataError: when there is no step to learn from.
+        UsageError: when `train.loader` cannot be used here; nothing was read or written then.
 
     """
-    periods = [Period(-math.inf, cut_s - tail_s), Period(cut_s - tail_s, cut_s)]
+    load = loader_of(settings.train.loader)
+    training, validating = Period(-math.inf, cut_s - tail_s), Period(cut_s - tail_s, cut_s)
     if validation == "last_step":
-        periods = [Period(-math.inf, cut_s, "but_last"), Period(-math.inf, cut_s, "last")]
-    course = Course(files, catalogue, settings, *periods)
+        training, validating = Period(-math.inf, cut_s, "but_last"), Period(-math.inf, cut_s, "last")
+    course = Course(files, catalogue, settings, training, validating, load)
     half_lives = (settings.interest.half_life_long_days, settings.interest.half_life_short_days)
     with staged(folder) as beside, torch.random.fork_rng():
         torch.manual_seed(seed)
-        known = eras(files, catalogue, cut_s - tail_s, settings.sessions.gap_s)
+        known = eras(files, catalogue, cut_s - tail_s, settings.sessions.gap_s, load)
         tables = item_tables(catalogue, torch.device(device), known)
         model = SpaceTime(catalogue, tables, settings.train, half_lives).to(device)
         epochs = keep_best(Trainer(course, model, tables, seed), settings, beside / CHECKPOINT)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from chronotope.places import haversine_m
+from chronotope.tables.sessions import HISTORIES
 
-STEP_FIELDS = ["event_id", "item_id", "action", "occurred_at_s", "slot", "region", "lat", "lon", "gap_s", "distance_m"]
+FIELDS = ["event_id", "item_id", "action", "occurred_at_s", "slot", "region", "lat", "lon"]
+STEP_FIELDS = [*FIELDS, "gap_s", "distance_m"]
 
 
 def histories(sessions: DataFrame, max_steps: int) -> DataFrame:
@@ -23,22 +27,54 @@ def histories(sessions: DataFrame, max_steps: int) -> DataFrame:
         max_steps: steps kept per user, the newest; gaps and distances are measured before older steps are dropped.
 
     """
-    by_time = Window.partitionBy("user_id").orderBy("occurred_at_s", "event_id")
-    newest = Window.partitionBy("user_id").orderBy(F.desc("occurred_at_s"), F.desc("event_id"))
-    steps = (
-        item_steps(sessions)
-        .withColumn("gap_s", F.col("occurred_at_s") - F.lag("occurred_at_s").over(by_time))
-        .withColumn(
-            "distance_m",
-            haversine_m(F.lag("lat").over(by_time), F.lag("lon").over(by_time), F.col("lat"), F.col("lon")),
-        )
-        .withColumn("age", F.row_number().over(newest))
-        .where(F.col("age") <= max_steps)
+    return gathered(measured(item_steps(sessions)), max_steps)
+
+
+def carried_on(before: DataFrame, events: DataFrame, max_steps: int) -> DataFrame:
+    """The histories of the users of some events, from those that they had before: what `histories` would give.
+
+    A late event takes its place among the steps; one that is older than `max_steps` others changes nothing.
+
+    Args:
+        before: rows as of `histories`, of at least the users of the events who have one.
+        events: rows of the table `events` that are not in `before`.
+        max_steps: as in `histories`; before must not have been made with fewer.
+
+    """
+    of_events = event_steps(events)
+    known = before.select("user_id", F.inline(F.arrays_zip(*STEP_FIELDS)))
+    known = known.withColumnsRenamed({"gap_s": "known_gap_s", "distance_m": "known_distance_m"})
+    touched = known.join(of_events.select("user_id").distinct(), "user_id", "left_semi")
+    steps = measured(touched.unionByName(of_events, allowMissingColumns=True))
+    # The step before the oldest one kept is not here: what was measured to it stands, unless a late event lies between.
+    stands = F.col("known_gap_s").isNotNull() & F.coalesce(F.col("known_gap_s") <= F.col("gap_s"), F.lit(True))
+    steps = steps.withColumns(
+        {name: F.when(stands, F.col(f"known_{name}")).otherwise(F.col(name)) for name in ("gap_s", "distance_m")}
     )
+    return gathered(steps, max_steps)
+
+
+def as_table(found: DataFrame, night: dt.date) -> DataFrame:
+    """Histories as rows of the table."""
+    return HISTORIES.conform(found.withColumn("night", F.lit(night)))
+
+
+def measured(steps: DataFrame) -> DataFrame:
+    """Add gap_s and distance_m since the user's step before."""
+    by_time = Window.partitionBy("user_id").orderBy("occurred_at_s", "event_id")
+    moved_m = haversine_m(F.lag("lat").over(by_time), F.lag("lon").over(by_time), F.col("lat"), F.col("lon"))
+    gap_s = F.col("occurred_at_s") - F.lag("occurred_at_s").over(by_time)
+    return steps.withColumn("gap_s", gap_s).withColumn("distance_m", moved_m)
+
+
+def gathered(steps: DataFrame, max_steps: int) -> DataFrame:
+    """One row per user with the newest steps, a column for each of STEP_FIELDS."""
+    newest = Window.partitionBy("user_id").orderBy(F.desc("occurred_at_s"), F.desc("event_id"))
+    kept = steps.withColumn("age", F.row_number().over(newest)).where(F.col("age") <= max_steps)
     # collect_list keeps no order, so each step carries what the array is sorted by.
     ordered = F.sort_array(F.collect_list(F.struct("occurred_at_s", *[f for f in STEP_FIELDS if f != "occurred_at_s"])))
-    gathered = steps.groupBy("user_id").agg(ordered.alias("steps"))
-    return gathered.select("user_id", *[F.col(f"steps.{field}").alias(field) for field in STEP_FIELDS])
+    users = kept.groupBy("user_id").agg(ordered.alias("steps"))
+    return users.select("user_id", *[F.col(f"steps.{field}").alias(field) for field in STEP_FIELDS])
 
 
 def item_steps(sessions: DataFrame) -> DataFrame:
@@ -48,3 +84,9 @@ def item_steps(sessions: DataFrame) -> DataFrame:
     )
     at_s = F.unix_micros("occurred_at") / F.lit(1e6)
     return steps.where(F.col("item_id").isNotNull()).withColumn("occurred_at_s", at_s).drop("gap_s", "distance_m")
+
+
+def event_steps(events: DataFrame) -> DataFrame:
+    """One row per event that has an item: user_id and FIELDS."""
+    at_s = F.unix_micros("occurred_at") / F.lit(1e6)
+    return events.where(F.col("item_id").isNotNull()).withColumn("occurred_at_s", at_s).select("user_id", *FIELDS)

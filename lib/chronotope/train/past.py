@@ -9,17 +9,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from scipy import sparse
 
 from chronotope.train.batches import users_of
+from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.scoring import Bools, Catalogue, Counted, Doubles, Ints, Users
 
-READ_USERS = 512  # histories in memory at a time
 MOST_ERAS = 12  # moments counted at: more of them are fresher counts, and as many times the memory
 
 
-def eras(files: Sequence[Path], catalogue: Catalogue, end_s: float, gap_s: float) -> list[Counted]:
+def eras(
+    files: Sequence[Path], catalogue: Catalogue, end_s: float, gap_s: float, load: Loader = load_parquet
+) -> list[Counted]:
     """What had been counted by `MOST_ERAS` moments up to `end_s`, between which about as many events lie, in order.
 
     Before all of them comes an era in which nothing had been: else the earliest queries would read their own answers.
@@ -29,12 +30,13 @@ def eras(files: Sequence[Path], catalogue: Catalogue, end_s: float, gap_s: float
         catalogue: whose items, regions and dayparts are counted.
         end_s: epoch seconds of the last moment; nothing from then on is counted.
         gap_s: a step that comes later than this after the one before does not follow it.
+        load: who reads the files.
 
     """
-    moments = spread(files, catalogue, end_s)
+    moments = spread(files, catalogue, end_s, load)
     rows, n_items = catalogue.popularity.shape
     popularity, transitions = (sparse.csr_matrix((len(moments) * n, n_items)) for n in (rows, n_items))
-    for users in histories(files, catalogue):
+    for users in histories(files, catalogue, load):
         new_popularity, new_transitions = counted(users, catalogue, moments, gap_s)
         popularity, transitions = popularity + new_popularity, transitions + new_transitions
     so_far = [sparse.csr_matrix((n, n_items), dtype=np.float32) for n in (rows, n_items)]
@@ -46,17 +48,16 @@ def eras(files: Sequence[Path], catalogue: Catalogue, end_s: float, gap_s: float
     return found
 
 
-def histories(files: Sequence[Path], catalogue: Catalogue) -> Iterator[Users]:
+def histories(files: Sequence[Path], catalogue: Catalogue, load: Loader) -> Iterator[Users]:
     """The histories of the files, some users at a time."""
     for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=READ_USERS):
-                yield users_of(batch.to_pandas(), catalogue)
+        for frame in load(path):
+            yield users_of(frame, catalogue)
 
 
-def spread(files: Sequence[Path], catalogue: Catalogue, end_s: float) -> Doubles:
+def spread(files: Sequence[Path], catalogue: Catalogue, end_s: float, load: Loader) -> Doubles:
     """At most `MOST_ERAS` moments, ascending, the last of them `end_s`: quantiles of the steps' times before it."""
-    at_s = [users.at_s[real(users)] for users in histories(files, catalogue)]
+    at_s = [users.at_s[real(users)] for users in histories(files, catalogue, load)]
     earlier = np.concatenate(at_s or [np.empty(0)])
     earlier = earlier[earlier < end_s]
     if not earlier.size:

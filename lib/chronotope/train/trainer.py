@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from chronotope.config import Settings, TrainSettings
 from chronotope.train.examples import Examples, Period, Sampling, examples
 from chronotope.train.inputs import batch_of
+from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.loss import Candidates, Penalties, backward, everything, sampled
 from chronotope.train.memory import Memory, memory
 from chronotope.train.scoring import Catalogue
@@ -37,12 +38,13 @@ class Course:
     settings: Settings
     training: Period
     validation: Period
+    load: Loader = load_parquet
 
     def examples(self, period: Period, seed: int) -> Iterator[Examples]:
         """The batches of one pass over a period."""
         train = self.settings.train
         sampling = Sampling(train.max_steps, train.batch_size, train.mask_previous, train.mask_time, train.mask_lately)
-        return examples(self.files, self.catalogue, period, sampling, seed)
+        return examples(self.files, self.catalogue, period, sampling, seed, self.load)
 
 
 class Trainer:

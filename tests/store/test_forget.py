@@ -1,0 +1,123 @@
+"""Forgetting a user: no file below the folder names them afterwards, and nobody else loses a row."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from chronotope.errors import UsageError
+from chronotope.store.forget import forget
+from chronotope.store.publish import PLAN
+from chronotope.store.upkeep import locked
+from tests.store import kept
+from tests.store.published import begin, day
+
+WITH_USERS = ("events", "interests", "sessions", "recommendations", "rejects")
+
+
+def run(tables_dir, user=kept.VICTIM, dry_run=False):
+    with locked(tables_dir, dry_run) as folder:
+        return forget(folder, user)
+
+
+def files_naming(tables_dir, text):
+    """The files that hold a text: in their bytes, or as Parquet in their values."""
+    found = set()
+    for path in tables_dir.rglob("*"):
+        if path.is_file():
+            said = path.read_bytes()
+            if path.suffix == ".parquet":
+                said += str(pq.ParquetFile(path).read().to_pylist()).encode()
+            if text.encode() in said:
+                found.add(str(path.relative_to(tables_dir)))
+    return found
+
+
+def seen_of_others(tables_dir):
+    return {
+        key: [row for row in rows if kept.RAW not in row] for key, rows in kept.seen(tables_dir, WITH_USERS).items()
+    }
+
+
+def test_no_file_names_the_user_afterwards(spark, tables_dir, in_format):
+    before, told = seen_of_others(tables_dir), files_naming(tables_dir, kept.RAW)
+    assert {path.split("/")[0] for path in told} >= {"events", "rejects", "ranks", "feedback", "term_sums", "_night"}
+    assert in_format.night.format == "parquet" or any("_delta_log" in path for path in told)  # as bounds of a column
+    effects = run(tables_dir)
+    assert files_naming(tables_dir, kept.RAW) == set()
+    assert kept.seen(tables_dir, WITH_USERS) == before  # others' rows, for every night
+    rows = {effect.what: 0 for effect in effects} | {effect.what: effect.rows for effect in effects if effect.night}
+    assert (rows["events"], rows["rejects"], rows["feedback"]) == (1, 1, 1)
+    assert run(tables_dir) == []
+    assert seen_of_others(tables_dir) == before
+
+
+def test_the_killed_night_goes_on_without_the_user(spark, tables_dir, in_format):
+    run(tables_dir)
+    kept.publish_killed(spark, tables_dir, in_format)
+    rows = kept.seen(tables_dir, ["events", "rejects"])
+    assert len(rows[kept.KILLED, "events"]) == 4 * len(kept.OTHERS)
+    assert len(rows[kept.KILLED, "rejects"]) == 4
+    new = {path.split("/")[0] for path in files_naming(tables_dir, kept.RAW)}
+    assert new == {"feedback", "_night"}  # the stage that ran after the user was forgotten wrote of them again
+
+
+def test_the_last_night_can_begin_again_at_a_later_stage(spark, tables_dir, in_format):
+    run(tables_dir)
+    night = begin(spark, tables_dir, kept.NIGHTS[-1], in_format)
+    assert sorted(row["user_id"] for row in night.rows("sessions").collect()) == sorted(kept.OTHERS)
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):
+    before = kept.content(tables_dir)
+    effects = run(tables_dir, dry_run=True)
+    assert kept.content(tables_dir) == before
+    assert [(e.night, e.rows) for e in effects if (e.what, e.done) == ("events", "rewritten")] == [
+        (day(night), 1) for night in (*kept.NIGHTS, kept.KILLED)
+    ]
+    assert run(tables_dir) == effects
+
+
+def test_a_user_whom_nothing_names_costs_nobody_a_row(tables_dir):
+    before = kept.seen(tables_dir, WITH_USERS)
+    assert [effect for effect in run(tables_dir, "s:victim") if effect.done == "rewritten"] == []
+    assert kept.seen(tables_dir, WITH_USERS) == before
+
+
+@pytest.mark.parametrize("user", ["victim7f3a", "*", ""])
+def test_a_name_that_is_no_user_id_is_refused(kept_folders, defaults, user):
+    with pytest.raises(UsageError, match="give it as the tables have it, SOURCE:ID"):
+        run(kept_folders(defaults), user, dry_run=True)
+
+
+@pytest.mark.parametrize("steps", [7, 60])
+def test_a_killed_one_is_finished_by_the_next_process(spark, tables_dir, in_format, steps):
+    before = seen_of_others(tables_dir)
+    assert kept.killed_after(tables_dir, steps, "forget", kept.VICTIM)
+    assert kept.RAW not in (tables_dir / PLAN).read_text(encoding="utf-8")
+    assert seen_of_others(tables_dir) == before  # whole, for every night, before anything is finished
+    begin(spark, tables_dir, kept.KILLED, in_format)
+    assert not (tables_dir / PLAN).exists()
+    assert files_naming(tables_dir, kept.RAW) == set()
+    assert kept.seen(tables_dir, WITH_USERS) == before
+
+
+@pytest.mark.slow
+def test_wherever_it_is_killed_it_can_be_finished(kept_folders, in_format, tmp_path):
+    steps, whole = 0, kept_folders(in_format)
+    before = seen_of_others(whole)
+    while True:
+        tables_dir = shutil.copytree(whole, tmp_path / str(steps))
+        if not kept.killed_after(tables_dir, steps, "forget", kept.VICTIM):
+            break
+        assert seen_of_others(tables_dir) == before, steps
+        assert json.loads((tables_dir / PLAN).read_text(encoding="utf-8"))["upkeep"] == "forget"
+        run(tables_dir)
+        assert files_naming(tables_dir, kept.RAW) == set(), steps
+        assert kept.seen(tables_dir, WITH_USERS) == before, steps
+        shutil.rmtree(tables_dir)
+        steps += 5
+    assert steps > 60

@@ -1,0 +1,76 @@
+"""Retention: old nights leave the tables where nobody reads them again, and no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from chronotope.store.retain import HISTORY, LOGS, LOOKED_UP, retain
+from chronotope.store.upkeep import locked
+from chronotope.tables import TABLES
+from tests.store import kept
+from tests.store.published import day
+
+OLD, MIDDLE, LAST = kept.NIGHTS
+
+
+def run(tables_dir, nights, with_history=False, dry_run=False):
+    with locked(tables_dir, dry_run) as folder:
+        return retain(folder, nights, with_history)
+
+
+def nights_of(tables_dir, name):
+    with locked(tables_dir, dry_run=True) as folder:
+        return [str(night) for night in folder.files(name)]
+
+
+def test_each_table_of_all_nights_is_a_log_history_or_looked_up():
+    assert sorted([*LOGS, *HISTORY, *LOOKED_UP]) == sorted(
+        t.name for t in TABLES.values() if t.current == "all" and not t.renewed
+    )
+
+
+@pytest.mark.parametrize(
+    ("nights", "name", "left"),
+    [
+        (1, "recommendations", [MIDDLE, LAST]),  # the last night meets the lists of the one before, when it runs again
+        (1, "user_states", [MIDDLE, LAST]),
+        (2, "recommendations", [OLD, MIDDLE, LAST]),
+        (1, "feedback", [LAST]),
+        (1, "evaluations", [MIDDLE, LAST]),  # the refresh of the night before measured the model
+        (1, "terms", [OLD, LAST]),  # the middle night counted none: it reads those of the old one
+        (1, "events", [OLD, MIDDLE, LAST]),
+        (1, "items", [OLD, MIDDLE, LAST]),
+        (1, "interests", [MIDDLE, LAST]),  # each of these nights is a refresh
+        (1, "counts", [MIDDLE, LAST]),
+        (5, "recommendations", [OLD, MIDDLE, LAST]),
+    ],
+)
+def test_old_nights_leave_the_tables_that_no_later_night_reads(kept_folders, defaults, copied, nights, name, left):
+    tables_dir = copied(kept_folders(defaults))
+    run(tables_dir, nights)
+    assert nights_of(tables_dir, name) == left
+
+
+def test_the_nights_kept_read_what_they_read_before(spark, tables_dir, before, in_format):
+    run(tables_dir, 1)
+    after = kept.seen(tables_dir)
+    assert {key for key in before if after[key] != before[key]} == {(OLD, "recommendations")}
+    assert after[OLD, "recommendations"] == []
+    assert run(tables_dir, 1) == []
+    kept.publish_killed(spark, tables_dir, in_format)
+    assert len(kept.seen(tables_dir, ["events"])[kept.KILLED, "events"]) == 16
+
+
+def test_history_goes_only_when_it_is_asked_for(tables_dir):
+    effects = run(tables_dir, 1, with_history=True)
+    assert {effect.what for effect in effects} >= set(HISTORY)
+    assert nights_of(tables_dir, "events") == [LAST]
+    assert nights_of(tables_dir, "sessions") == [OLD, MIDDLE, LAST]
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):
+    before = kept.content(tables_dir)
+    effects = run(tables_dir, 1, dry_run=True)
+    assert kept.content(tables_dir) == before
+    assert {effect.night for effect in effects} == {day(OLD), day(MIDDLE)}
+    assert run(tables_dir, 1) == effects
