@@ -185,8 +185,9 @@ class Settings(Section):
     alarms: AlarmSettings
 
     def digest(self) -> str:
-        """12 hex digits that change when any setting does."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits that change with any setting that rows may follow from: all but `alarms` and `night.log`."""
+        settings = self.model_dump(exclude={"alarms": True, "night": {"log"}})
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def slots_of(ranges: Iterable[Iterable[int]]) -> list[int]:

@@ -18,19 +18,24 @@ from tests.cli.conftest import FIRST, SECOND
 from tests.conftest import ROOT
 from tests.store.published import day
 
-# Nights whose stages stage nothing, but for one that refuses the night of an ingest that finds nothing.
+# Nights whose stages stage nothing, but for a first one with an alarm, and one whose ingest finds nothing.
 EMPTY_NIGHTS = textwrap.dedent("""\
-    import sys
+    import functools, sys
     from chronotope.cli.backfill import main
     from chronotope.errors import DataError
     from chronotope.flow import STAGES
+    from chronotope.tables import TABLES
 
-    def run(night):
+    def run(stage, night):
         if str(night.date) == "2012-11-03":
             raise DataError("not one event")
+        if stage == "evaluate" and str(night.date) == "2012-11-01":
+            table = TABLES["evaluations"]
+            row = ("night", "watch", "all", "list_churn", 0.99, None, 0.9, 10, night.date)
+            night.write(table.name, night.spark.createDataFrame([row], table.schema()))
 
     sys.argv[0] = "jobs/backfill.py"
-    sys.exit(main({stage: run for stage in STAGES}))
+    sys.exit(main({stage: functools.partial(run, stage) for stage in STAGES}))
 """)
 SOURCE = ("--source", "conf/sources/demo.yaml", "--input", "world")
 
@@ -50,6 +55,7 @@ def test_nights_run_in_order_without_those_published_and_stop_at_the_first_failu
     failed = backfill("2012-11-04")
     assert failed.returncode == 4, failed.stdout + failed.stderr
     assert "error: not one event" in failed.stderr
+    assert "night 2012-11-01 is published, with an alarm" in failed.stderr  # and the nights after it run
     assert "backfill stops at night 2012-11-03; nights after it: 1" in failed.stdout
     assert [str(snapshot.night) for snapshot in snapshots(tables)] == ["2012-11-01", "2012-11-02"]
     again = backfill("2012-11-02")

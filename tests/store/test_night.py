@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from chronotope.config import load_settings
 from chronotope.errors import SchemaError, StoreError, UsageError
+from chronotope.store.night import open_night
 from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.sql import select
 from tests.rows import frame
@@ -98,6 +99,18 @@ def test_between_refreshes_a_night_adds_to_the_last_refresh_and_reads_nothing_ol
     assert values(night.read("counts"), "item_id") == [("c",)]
     assert night.model_folder == tmp_path / "_models" / f"night={wednesday}"
     assert night.model_folder_before == tmp_path / "_models" / f"night={monday}"
+
+
+def test_a_night_with_other_settings_is_a_refresh(spark, tmp_path, settings_file, defaults):
+    publish(spark, tmp_path, FIRST, defaults, {"models": [MODEL]})
+    other = load_settings(settings_file, overrides=["recommend.k=11"])
+    assert [begin(spark, tmp_path, SECOND, settings).is_refresh for settings in (defaults, other)] == [False, True]
+
+
+def test_a_rebuild_goes_into_a_folder_of_its_own(spark, tmp_path, defaults):
+    publish(spark, tmp_path, FIRST, defaults, {"models": [MODEL]})
+    with pytest.raises(UsageError, match="a rebuild goes into a folder of its own"):
+        open_night(spark, tmp_path, day(FIRST), defaults, open_snapshot(tmp_path))
 
 
 def test_the_model_of_the_last_refresh_makes_the_tables_until_the_next(spark, tmp_path, in_format):

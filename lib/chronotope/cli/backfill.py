@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chronotope.cli import jobs, render
-from chronotope.errors import ChronotopeError, UsageError
+from chronotope.errors import AlarmError, ChronotopeError, UsageError
 from chronotope.store.snapshot import snapshots
 
 log = logging.getLogger("chronotope")
@@ -19,7 +18,8 @@ log = logging.getLogger("chronotope")
 def main(runs: Mapping[str, jobs.Run], argv: Sequence[str] | None = None) -> int:
     """Run the nights of a range that are not published, oldest first, until one fails; the process's exit code.
 
-    It is 0 when all are published in the end, else that of the night that failed, as in `chronotope.errors`.
+    It is 0 when all are published in the end (10 with alarms: a night that has some is published, and the next one
+    runs), else that of the night that failed, as in `chronotope.errors`.
     """
     own, given = parser().parse_known_args(argv)
     options = jobs.parser(runs).parse_args([*given, "--date", str(own.first)])  # to refuse a mistake at once
@@ -28,18 +28,20 @@ def main(runs: Mapping[str, jobs.Run], argv: Sequence[str] | None = None) -> int
             raise UsageError("--from and --to name the nights: leave --date out")
         nights = plan(options.tables, own.first, own.last)
     except ChronotopeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - as jobs speak to people
+        render.complain(f"error: {error}")
         return error.exit_code
     if own.dry_run:
         render.show(listing(nights), as_json=False)
         return 0
     due = [night for night, published in nights.items() if not published]
+    worst = 0
     for number, night in enumerate(due, start=1):
         code = jobs.main(runs, [*given, "--date", str(night)])
-        if code:
+        worst = max(worst, code)
+        if code not in (0, AlarmError.exit_code):
             log.error("backfill stops at night %s; nights after it: %d", night, len(due) - number)
             return code
-    return 0
+    return worst
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chronotope.cli.render import complain
 from chronotope.cli.stage import publish, run_stage
 from chronotope.config import Settings, load_settings, read_yaml
 from chronotope.errors import AlarmError, ChronotopeError, UsageError
@@ -43,15 +44,15 @@ def main(runs: Mapping[str, Run], argv: Sequence[str] | None = None) -> int:
     try:
         work(options, runs)
     except AlarmError as raised:
-        print(raised, file=sys.stderr)  # noqa: T201 - no error: the night is published
+        complain(raised)
         return raised.exit_code
     except ChronotopeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where jobs speak to people
+        complain(f"error: {error}")
         return error.exit_code
     except Exception as error:
         traceback.print_exc()
         what = f"{first_line(error)}; the last published night is as it was, and the trace is above"
-        print(f"error: unforeseen: {what}", file=sys.stderr)  # noqa: T201 - as above
+        complain(f"error: unforeseen: {what}")
         return ChronotopeError.exit_code
     return 0
 

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         render.show(reply_to(options), options.json)
         sys.stdout.flush()
     except ChronotopeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one place where the command complains
+        render.complain(f"error: {error}")
         return error.exit_code
     except BrokenPipeError:  # `chronotope ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,6 +22,11 @@ PIPED_WIDTH_CHARS = 100_000  # nothing is wrapped or cut for a file or another p
 GAP = (0, 2, 0, 0)  # two spaces between columns
 
 
+def complain(text: object) -> None:
+    """Say on standard error what went wrong."""
+    sys.stderr.write(f"{text}\n")
+
+
 @dataclass(frozen=True)
 class Grid:
     """Rows under headings; the columns in `numbers` are set flush right."""

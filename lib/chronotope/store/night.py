@@ -84,7 +84,12 @@ class Night:
 
     @property
     def is_refresh(self) -> bool:
-        """Whether this night renews what all users share: models, IDF, catalogue."""
+        """Whether this night renews what all users share: models, IDF, catalogue.
+
+        By the calendar, and when a setting changed since the night before: the rows of others would know nothing of it.
+        """
+        if self.before and self.before.run["config_digest"] != self.settings.digest():
+            return True
         return is_refresh(self.refreshed_before, self.date, self.settings.night.refresh_days)
 
     @property
@@ -238,7 +243,7 @@ def open_night(
 
     Raises:
         UsageError: when a later night is published already, the folder holds tables of another format, or a rebuild is
-            asked for in a folder with earlier nights.
+            asked for in a folder with other nights.
     """
     claim_format(tables_dir, settings.night.format)
     carried_out = publish.finish_before(tables_dir, FORMATS[settings.night.format], date)
@@ -248,8 +253,8 @@ def open_night(
         newest = max(later)
         raise UsageError(f"--date {date}: night {newest} is published in {tables_dir}; give that date or a later one")
     before = [s for s in published if s.night < date]
-    if like and before:
-        raise UsageError(f"{tables_dir} holds night {before[-1].night}; a rebuild goes into an empty folder")
+    if like and (before or like.tables_dir.resolve() == tables_dir.resolve()):
+        raise UsageError(f"{tables_dir} holds other nights; a rebuild goes into a folder of its own")
     night = Night(spark, tables_dir, date, settings, before[-1] if before else None, like, carried_out=carried_out)
     night.is_published = any(s.night == date for s in published)
     shutil.rmtree(night.folder / "scratch", ignore_errors=True)
