@@ -69,8 +69,10 @@ def measured(steps: DataFrame) -> DataFrame:
 
 def gathered(steps: DataFrame, max_steps: int) -> DataFrame:
     """One row per user with the newest steps, a column for each of STEP_FIELDS."""
-    newest = Window.partitionBy("user_id").orderBy(F.desc("occurred_at_s"), F.desc("event_id"))
-    kept = steps.withColumn("age", F.row_number().over(newest)).where(F.col("age") <= max_steps)
+    # Counted from both ends, for a window in the other order would sort all steps once more.
+    user = Window.partitionBy("user_id")
+    place, n = F.row_number().over(user.orderBy("occurred_at_s", "event_id")), F.count("*").over(user)
+    kept = steps.withColumns({"place": place, "n": n}).where(F.col("place") > F.col("n") - max_steps)
     # collect_list keeps no order, so each step carries what the array is sorted by.
     ordered = F.sort_array(F.collect_list(F.struct("occurred_at_s", *[f for f in STEP_FIELDS if f != "occurred_at_s"])))
     users = kept.groupBy("user_id").agg(ordered.alias("steps"))
