@@ -14,10 +14,11 @@ def run(night: Night) -> None:
 
     night.write("sessions", sessions(events, known, settings, night.end, night.date))
     night.write("transitions", transitions(night.rows("sessions"), known, night.date))
-    if night.is_refresh and night.last:
-        found, before = histories(night.read("sessions"), max_steps), night.read_before("counts")
-    else:  # a first night has no sessions but those of its events
-        found, before = carried_on(night.read_before("histories", events), events, max_steps), None
+    if night.is_refresh:
+        found = histories(night.read("sessions"), max_steps)
+    else:
+        found = carried_on(night.read_before("histories", events), events, max_steps)
+    before = night.read_before("counts") if night.is_refresh and night.last else None
     night.write("histories", as_table(found, night.date))
     night.write("counts", counts(events, settings, night.date, before))
 

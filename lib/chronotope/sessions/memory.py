@@ -93,11 +93,9 @@ def transitions(sessions: DataFrame, open_sessions: DataFrame | None, night: dt.
 
 def successions(sessions: DataFrame) -> DataFrame:
     """One row per pair of neighbouring items in a session: user_id, from_item_id, item_id."""
-    items = F.transform(F.filter("steps", lambda step: step["item_id"].isNotNull()), lambda step: step["item_id"])
-    pairs = F.zip_with(
-        "items",
-        F.slice("items", 2, F.size("items")),
-        lambda before, after: F.struct(before.alias("from_item_id"), after.alias("item_id")),
-    )
-    # The last item of a session has no successor: zip_with pads it with null.
-    return sessions.select("user_id", items.alias("items")).select("user_id", F.inline(pairs)).dropna(subset="item_id")
+    # Fields of the array, not lambdas over its structs: of the steps only the items are then read from the files.
+    items = F.array_compact(F.col("steps.item_id"))
+    pairs = F.arrays_zip(items, F.slice(items, 2, F.size(items)))
+    found = sessions.select("user_id", F.inline(pairs)).toDF("user_id", "from_item_id", "item_id")
+    # The last item of a session has no successor: arrays_zip pads it with null.
+    return found.dropna(subset="item_id")

@@ -27,7 +27,21 @@ def histories(sessions: DataFrame, max_steps: int) -> DataFrame:
         max_steps: steps kept per user, the newest; gaps and distances are measured before older steps are dropped.
 
     """
-    return gathered(measured(item_steps(sessions)), max_steps)
+    return gathered(measured(item_steps(recent(sessions, max_steps))), max_steps)
+
+
+def recent(sessions: DataFrame, max_steps: int) -> DataFrame:
+    """The sessions that hold each user's newest `max_steps` steps with an item and the step before those.
+
+    Sessions of a user do not overlap. Whole ones are left out before their steps are taken apart and sorted: of a
+    user's years a few weeks are read.
+    """
+    newer = Window.partitionBy("user_id").orderBy(F.desc("started_at"), F.desc("session_key"))
+    newer = newer.rowsBetween(Window.unboundedPreceding, -1)
+    with_item = F.size(F.array_compact(F.col("steps.item_id")))
+    counted = sessions.select("user_id", "session_key", "started_at", "steps", with_item.alias("n"))
+    placed = counted.withColumn("newer", F.coalesce(F.sum("n").over(newer), F.lit(0)))
+    return placed.where(F.col("newer") <= max_steps)
 
 
 def carried_on(before: DataFrame, events: DataFrame, max_steps: int) -> DataFrame:
