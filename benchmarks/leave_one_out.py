@@ -15,8 +15,9 @@ steps, but no hour.
 
 Peers run in an environment of their own (`benchmarks/peers/`; made on first use, or `--peers-python`), are tuned over
 `benchmarks/peers/grids.py` on validation, fitted again with validation joined, and scored on the test once for each
-seed. The model is `chronotope.train.fit` with the shipped settings and `--set`; the validation items only tell it when
-to stop, and stand in its history when the test is asked.
+seed. The model is `chronotope.train.fit` with those settings of `benchmarks/own_model.py` that are best on validation
+(the shipped ones, or a wide sequence encoder without memory; the latter alone from 300,000 rows on) and `--set`. The
+validation items choose, tell it when to stop, and stand in its history when the test is asked.
 
 It prints NDCG@10, HitRate@10, MRR (standard errors over users) and coverage@10, and writes DIR/predictions.parquet:
 model, seed, user_id, item_id (the truth), rank, top20. The summary goes to benchmarks/results/leave_one_out.json,
@@ -33,13 +34,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.asked import Asked, scores_of
 from benchmarks.contest import Tuned, contest
 from benchmarks.generated import ratings as generated
-from benchmarks.held_out import HeldOut
+from benchmarks.own_model import Log, Own, own
 from benchmarks.peers.environment import peers_python
 from benchmarks.prepared import Stages
 from benchmarks.ranked import figures, table
@@ -47,10 +46,8 @@ from benchmarks.ratings import Split, in_order, read_items, read_ratings, split
 from benchmarks.report import RESULTS, ROOT, report
 from chronotope.config import Settings, load_settings
 from chronotope.store.session import open_session
-from chronotope.train.fit import fit
-from chronotope.train.scoring import Catalogue, Scorer
+from chronotope.train.scoring import Catalogue
 
-AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
 CLAIM = 1.15  # times the best peer's NDCG@10
 GENERATOR_SEED = 20260101
 
@@ -63,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     parts = split(rows_of(options))
     items = read_items(options.items) if options.items else None
-    predictions = [ours(parts, items, options)]
+    model = ours(parts, items, options)
+    predictions = [model.predictions]
     seconds = {"chronotope": round(time.monotonic() - started)}
     peers: dict[str, Tuned] = {}
     if options.peers:
@@ -82,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     kept = {
         "claim": f"NDCG@10 at least {CLAIM} times the best peer's",
         **sizes,
-        **told(found, peers),
+        **told(found, peers, model),
         "seconds": seconds,
     }
     report("leave_one_out" if options.ratings else f"leave_one_out_{options.generate}", kept, options.results)
@@ -113,19 +111,14 @@ def rows_of(options: argparse.Namespace) -> pd.DataFrame:
     return in_order(made)
 
 
-def ours(parts: Split, items: pd.DataFrame | None, options: argparse.Namespace) -> pd.DataFrame:
+def ours(parts: Split, items: pd.DataFrame | None, options: argparse.Namespace) -> Own:
     """The predictions of the product's own model, one training per seed."""
-    settings = load_settings(ROOT / "conf" / "chronotope.yaml", overrides=[*AS_ASKED, *options.set])
-    test = HeldOut(parts.known, parts.test, options.seen == "hide")
+    config = ROOT / "conf" / "chronotope.yaml"
+    settings = load_settings(config, overrides=options.set)
     with tempfile.TemporaryDirectory() as name:
         files, catalogue = prepared(parts, items, settings, Path(name))
-        known = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        rows = []
-        for seed in options.seeds:
-            folder = Path(name) / f"chronotope-{seed}"
-            scorer = fit(files, catalogue, settings, np.inf, 0.0, folder, seed, validation="last_step")
-            rows.append(test.predicted("chronotope", seed, all_scores(scorer, known, test)))
-    return pd.concat(rows)
+        log = Log(files, catalogue, pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
+        return own(parts, log, options.seen == "hide", options.seeds, config, options.set, Path(name))
 
 
 def prepared(
@@ -147,20 +140,7 @@ def plain_of(known: pd.DataFrame, items: pd.DataFrame | None) -> pd.DataFrame:
     return plain if items is None else plain.merge(items[["item_id", "text", "category"]], on="item_id", how="left")
 
 
-def all_scores(scorer: Scorer, known: pd.DataFrame, test: HeldOut) -> np.ndarray:
-    """Every user's score of every item, [U, N] in the order of the held-out items' users and items."""
-    assert scorer.catalogue.item_ids == test.items.tolist()
-    last_s = np.array([steps[-1] for steps in known["occurred_at_s"]])
-    nothing = np.full(len(known), -1, dtype=np.int64)
-    asked = Asked(known, last_s, nothing, np.ones(len(known), dtype=bool))
-    found = np.empty((len(test.users), len(test.items)), np.float32)
-    place = test.users.get_indexer(known["user_id"])
-    for rows, scores in scores_of(scorer, asked):
-        found[place[rows]] = scores
-    return found
-
-
-def told(found: pd.DataFrame, peers: dict[str, Tuned]) -> dict[str, Any]:
+def told(found: pd.DataFrame, peers: dict[str, Tuned], model: Own) -> dict[str, Any]:
     """What the results keep of the figures and of the peers' tuning."""
     models: dict[str, Any] = {}
     for row in found.itertuples():
@@ -177,6 +157,10 @@ def told(found: pd.DataFrame, peers: dict[str, Tuned]) -> dict[str, Any]:
         for name, of in peers.items()
     }
     ratio = {"best_peer": best, "ratio_to_best_peer": round(ndcg["chronotope"] / ndcg[best], 3)} if best else {}
+    tuned["chronotope"] = {
+        "settings": model.choice,
+        "validation_ndcg": {name: round(value, 4) for name, value in model.validation_ndcg.items()},
+    }
     return {"value_error_spread": models, **ratio, "tuned": tuned}
 
 

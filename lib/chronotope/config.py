@@ -112,6 +112,7 @@ class TrainSettings(Section):
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     trust_learning_rate: float = Field(gt=0)
+    rate_decay: float = Field(gt=0, le=1)
     weight_decay: float = Field(ge=0)
     trust_weight_decay: float = Field(ge=0)
     dropout: float = Field(ge=0, lt=1)

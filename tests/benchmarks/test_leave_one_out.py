@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import contest, leave_one_out
 from benchmarks.leave_one_out import plain_of
+from benchmarks.own_model import CHOICES
 from benchmarks.peers.grids import grid
 from tests.oracles.evaluate import of_rank
 
@@ -65,6 +66,9 @@ def test_every_contestant_answers_every_user_once_per_seed(run, items):
         ranks = rows.loc[rows["model"] == model, "rank"]
         expected = np.mean([of_rank(rank, 12, [10])["ndcg@10"] for rank in ranks])
         assert kept["value_error_spread"][model]["NDCG@10"][0] == pytest.approx(expected, abs=6e-5)
+    own = kept["tuned"]["chronotope"]
+    assert set(own["validation_ndcg"]) == set(CHOICES)
+    assert own["validation_ndcg"][own["settings"]] == max(own["validation_ndcg"].values())
     ndcg = {model: kept["value_error_spread"][model]["NDCG@10"][0] for model in names}
     best = max(("markov_1", "markov_3"), key=ndcg.get)
     assert kept["best_peer"] == best

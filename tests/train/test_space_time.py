@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from chronotope.train.inputs import batch_of
-from chronotope.train.memory import FEATURES, memory
+from chronotope.train.memory import FEATURES
 from chronotope.train.space_time import Answer, SpaceTime, log_popularity
 from chronotope.train.tables import item_tables
 from tests.train import chance, small
@@ -32,7 +32,7 @@ def answered(model, known, users, queries):
     batch = batch_of(users, queries, tables, CPU)
     vectors = model.vectors()
     states = model.states(batch, vectors)
-    return states, model.answer(batch, states, vectors, memory(batch, tables))
+    return states, model.answer(batch, states, vectors, model.remember(batch, tables))
 
 
 def test_shapes_and_numbers(defaults):
@@ -64,7 +64,7 @@ def test_without_a_sequence_memory_speaks_alone(defaults):
 def test_without_memory_the_sequence_speaks_alone(defaults):
     known, users, queries = chance.world(1)
     _, answer = answered(model_of(defaults, known, memory=False), known, users, queries)
-    assert not answer.said.any()
+    assert len(answer.said) == 0
     assert answer.wanted.abs().max() > 0
 
 

@@ -102,7 +102,7 @@ def examples(
         if period.steps == "but_last":
             whole = shortened(whole, np.maximum(whole.length - 1, 0))
         windows = cut(whole, period, sampling.window_steps)
-        size = windows.end - windows.first
+        starts, size = session_starts(whole), windows.end - windows.first
         # Windows of about one length side by side; the noise lets different ones meet in every epoch.
         order = np.argsort(size + random.uniform(0, sampling.window_steps / 8, len(size)), kind="stable")
         n_queries = np.cumsum((windows.end - windows.target)[order])
@@ -111,7 +111,7 @@ def examples(
         for index in random.permutation(len(batches)):
             chosen = batches[index]
             batch = Windows(*(getattr(windows, name)[chosen] for name in ("row", "first", "target", "end")))
-            yield asked(whole, batch, sampling, random)
+            yield asked(whole, starts, batch, sampling, random)
 
 
 def frames(files: Sequence[Path], random: np.random.Generator, load: Loader) -> Iterator[pd.DataFrame]:
@@ -170,7 +170,7 @@ def cut(users: Users, period: Period, steps: int) -> Windows:
     return Windows(row[keep], first[keep], target[keep], end[keep])
 
 
-def asked(whole: Users, windows: Windows, sampling: Sampling, random: np.random.Generator) -> Examples:
+def asked(whole: Users, starts: Ints, windows: Windows, sampling: Sampling, random: np.random.Generator) -> Examples:
     """One query for every target of the windows whose item the catalogue knows.
 
     A share `hide_previous` of them is asked as a list made before the day is: the known history ends at a random
@@ -178,6 +178,7 @@ def asked(whole: Users, windows: Windows, sampling: Sampling, random: np.random.
     `hide_time`, and all that have no clock, do not know their own time but only that of the step before, and a share
     `hide_lately` knows its session, and what happened up to `LATELY_S` before it, but not what lies between: as lists
     that are some weeks old when the session begins. The target's region is told to a share `REGION_GIVEN`.
+    `starts` are the `session_starts` of the histories.
     """
     first = windows.first
     users = replaced(whole, windows.row, first, windows.end)
@@ -190,7 +191,7 @@ def asked(whole: Users, windows: Windows, sampling: Sampling, random: np.random.
     by_night = known_before(whole, row, at_s - random.uniform(0, MORNING_S, n))
     told = ~hidden & (step > 0)
     untimed = told & ((random.random(n) < sampling.hide_time) | (slot < 0))
-    start = session_starts(whole)[row, step]
+    start = starts[row, step]
     stale_s = whole.at_s[row, start] - random.uniform(0, LATELY_S, n)
     stale = told & (start < step) & (random.random(n) < sampling.hide_lately)
     known = np.where(hidden, np.minimum(by_night, step), step)

@@ -80,6 +80,13 @@ def memory(batch: Batch, tables: ItemTables) -> Memory:
     return Memory(query, item, features, about)
 
 
+def nothing(batch: Batch) -> Memory:
+    """No pair at all: the memory of a model that has none."""
+    none = batch.user.new_empty(0)
+    features = torch.empty(0, len(FEATURES), device=batch.item.device)
+    return Memory(none, none, features, torch.zeros(len(batch.user), len(ABOUT), device=batch.item.device))
+
+
 def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:
     """Queries that know about as many steps, in groups of bounded size, and the most steps that one of them knows.
 

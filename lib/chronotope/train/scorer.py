@@ -19,7 +19,7 @@ from chronotope.errors import ModelError
 from chronotope.store.models import StoredModel, read_model, write_model
 from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.loss import added
-from chronotope.train.memory import FEATURES, Memory, memory
+from chronotope.train.memory import FEATURES, Memory
 from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
 from chronotope.train.space_time import Answer, SpaceTime, is_met
 from chronotope.train.tables import item_tables
@@ -65,7 +65,7 @@ class SpaceTimeScorer:
         parts["interest"] += torch.einsum("qkd,qd->qk", self.vectors[index], answer.wanted)
         parts["popular"] += self.model.popular[index]
         pair, found = pairs_of(known, index, len(self.vectors))
-        if self.model.has_memory and found.any():
+        if found.any():
             parts["interest"][found] *= ~is_met(known)[pair[found]]
             even = self.model.trust.scaled(known.features[pair[found]])
             told = self.model.trust.parts(even, answer.context, known.query[pair[found]])
@@ -81,7 +81,7 @@ class SpaceTimeScorer:
         asked = (states, users, queries)
         if self._last is None or any(now is not then for now, then in zip(asked, self._last[0], strict=True)):
             batch = self.batch(users, queries)
-            known = memory(batch, self.tables)
+            known = self.model.remember(batch, self.tables)
             self._last = (asked, (known, self.model.answer(batch, self.to_device(states), self.vectors, known)))
         return self._last[1]
 

@@ -22,7 +22,7 @@ from chronotope.train.encoders import Variational, encoder
 from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
 from chronotope.train.means import decayed_means
-from chronotope.train.memory import ABOUT, FEATURES, Memory
+from chronotope.train.memory import ABOUT, FEATURES, Memory, memory, nothing
 from chronotope.train.recall import Recall
 from chronotope.train.scoring import Catalogue
 from chronotope.train.tables import ItemTables
@@ -96,6 +96,10 @@ class SpaceTime(nn.Module):
         vectors: Tensor = self.item.weight + told + self.of_place(self.waves(self.place))
         return vectors
 
+    def remember(self, batch: Batch, tables: ItemTables) -> Memory:
+        """What the queries of a batch know of single items; a model without memory does not look."""
+        return memory(batch, tables) if self.has_memory else nothing(batch)
+
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """What is kept of each query's known steps [Q, H + 2E]: encoder state, long and short mean; zeros for none.
 
@@ -113,7 +117,7 @@ class SpaceTime(nn.Module):
         steps: Tensor = self.dropout(torch.cat([*told, torch.stack([n.float() for n in numbers], dim=-1)], dim=-1))
         return steps
 
-    def answer(self, batch: Batch, states: Tensor, vectors: Tensor, memory: Memory) -> Answer:
+    def answer(self, batch: Batch, states: Tensor, vectors: Tensor, known: Memory) -> Answer:
         """What the queries want f [Q, D], and what their memory says of single items G [M].
 
         The item, place and time of the step just before are read where `previous_known` allows it, else they are zero.
@@ -123,32 +127,32 @@ class SpaceTime(nn.Module):
         state, divergence = states[:, :hidden], states.new_zeros(len(states))
         if self.variational:
             state, divergence = self.variational(state)
-        context = self.context(batch, self.dropout(state), memory)
-        even = self.trust.scaled(memory.features)
-        met, items = is_met(memory), vectors[memory.item]
-        recalled = self.recall(even, met, memory.query, items, len(states))
+        context = self.context(batch, self.dropout(state), known)
+        even = self.trust.scaled(known.features)
+        met, items = is_met(known), vectors[known.item]
+        recalled = self.recall(even, met, known.query, items, len(states))
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
         asked = [context, self.of_text(long), self.of_text(short), recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
-        familiar = (items * wanted[memory.query]).sum(dim=1) * met
-        said = (self.trust(even, context, memory.query) - familiar) * self.has_memory
+        familiar = (items * wanted[known.query]).sum(dim=1) * met
+        said = self.trust(even, context, known.query) - familiar
         return Answer(wanted, said, context, divergence)
 
-    def context(self, batch: Batch, state: Tensor, memory: Memory) -> Tensor:
+    def context(self, batch: Batch, state: Tensor, known: Memory) -> Tensor:
         """The context c of the queries [Q, C]: state, time, place, and how much is known."""
         just = batch.previous_known[:, None]
         gap = scaled((batch.asked_s - batch.at_last(batch.at_s)).clamp(min=0).float())[:, None] * just
         fresh = torch.exp(-4 * gap) * just  # gaps of minutes differ more than gaps of days
         there = (batch.asked_region >= 0)[:, None]
-        numbers = [just.float(), batch.slot_known[:, None].float(), gap, fresh, there.float(), memory.about]
+        numbers = [just.float(), batch.slot_known[:, None].float(), gap, fresh, there.float(), known.about]
         return torch.cat([state, self.slot(batch.asked_slot), self.regions(batch.asked_region), *numbers], dim=-1)
 
 
-def is_met(memory: Memory) -> Tensor:
+def is_met(known: Memory) -> Tensor:
     """Whether the item of each pair is one that the user has met, as far as the query knows: [M] bool."""
-    return memory.features[:, SEEN] > 0
+    return known.features[:, SEEN] > 0
 
 
 def scaled(amount: Tensor) -> Tensor:

@@ -17,13 +17,12 @@ from chronotope.train.examples import Examples, Period, Sampling, examples
 from chronotope.train.inputs import batch_of
 from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.loss import Candidates, Penalties, backward, everything, sampled
-from chronotope.train.memory import Memory, memory
+from chronotope.train.memory import Memory
 from chronotope.train.scoring import Catalogue
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import ItemTables
 
 MAX_GRADIENT = 1.0  # norm beyond which gradients are scaled down: long sequences explode otherwise
-EPOCH_DECAY = 0.5  # of the learning rate after each epoch
 AVERAGED_STEPS = 100  # over about so many steps weights are averaged: what is kept does not jitter with the last batch
 MEASURED_BATCHES = 8
 SAMPLE_SHARE = 0.25  # of `train.exact_items`: candidates drawn where the softmax is sampled
@@ -57,7 +56,7 @@ class Trainer:
         train = course.settings.train
         self.optimizer = torch.optim.AdamW(groups(model, train))
         self.averaged = AveragedModel(model, multi_avg_fn=move_average, use_buffers=True)
-        self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, EPOCH_DECAY)
+        self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, train.rate_decay)
 
     def train(self, epoch: int) -> float:
         """One pass over the training period; its mean loss, with dropout, while learning."""
@@ -108,7 +107,8 @@ class Trainer:
 
     def memory_of(self, example: Examples) -> Memory:
         """What the whole histories, not only the windows of them, say to the queries."""
-        return memory(batch_of(example.whole, example.of_whole, self.tables, self.device), self.tables)
+        whole = batch_of(example.whole, example.of_whole, self.tables, self.device)
+        return self.model.remember(whole, self.tables)
 
     def candidates(self, model: SpaceTime, known: Memory, truth: Tensor) -> Candidates:
         """All items; in training with too many of them a sample, with the truths and all that memory speaks of."""
