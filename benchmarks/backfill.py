@@ -34,7 +34,7 @@ def make_world(folder: Path, n_users: int) -> None:
     subprocess.run([sys.executable, script, "--out", str(folder), "--users", str(n_users), *WORLD], check=True)
 
 
-def run_job(stage: str, world: Path, tables: Path) -> float:
+def run_job(stage: str, world: Path, tables: Path, date: str) -> float:
     """The seconds that a job takes, by the wall clock."""
     submit = ["spark-submit", "--master", "local[2]", "--driver-memory", "6g"]
     submit += ["--properties-file", str(ROOT / "conf" / "spark" / "local.conf"), str(ROOT / "jobs" / f"{stage}.py")]
@@ -42,7 +42,7 @@ def run_job(stage: str, world: Path, tables: Path) -> float:
     started = time.perf_counter()
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
     subprocess.run(
-        [*submit, *options, "--tables", str(tables), "--date", LAST_DAY],
+        [*submit, *options, "--tables", str(tables), "--date", date],
         check=True,
         env=environment,
         stderr=subprocess.DEVNULL,
@@ -65,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         world, tables = Path(name) / "world", Path(name) / "tables"
         make_world(world, args.users)
-        seconds = {stage: round(run_job(stage, world, tables), 1) for stage in STAGES}
+        seconds = {stage: round(run_job(stage, world, tables, LAST_DAY), 1) for stage in STAGES}
         events = n_accepted(tables)
     total = sum(seconds.values())
     figures = {
