@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
-def distance_m(lat: float, lon: float, to_lat: float, to_lon: float) -> float:
-    """Great circle by the spherical law of cosines, in metres."""
-    a, b, d = math.radians(lat), math.radians(to_lat), math.radians(to_lon - lon)
-    cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(d)
-    return 6_371_008.8 * math.acos(max(-1.0, min(1.0, cosine)))
+from tests.oracles.counts import haversine_m
 
 
 def may_stand(
@@ -37,7 +31,7 @@ def is_near(item: Mapping[str, Any], step: Mapping[str, Any], near_m: float) -> 
     """Whether an item is within reach of a step's place."""
     if item["lat"] is None or step["lat"] is None:
         return False
-    return distance_m(item["lat"], item["lon"], step["lat"], step["lon"]) <= near_m
+    return haversine_m(item["lat"], item["lon"], step["lat"], step["lon"]) <= near_m
 
 
 def top(events: Sequence[Mapping[str, Any]], size: int) -> set[str]:

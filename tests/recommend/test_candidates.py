@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -113,6 +113,10 @@ REGION = st.sampled_from([None, *REGIONS])
     region=st.sampled_from(["", *REGIONS]),
     near_m=st.sampled_from([0.0, 230.0, 5000.0]),
 )
+@example(
+    items=[(None, (None, None)), ("east", (0.002, 179.998))], steps=[(0, "west", (0.002, 179.998))], events=[],
+    hidden=set(), daypart="weekday", region="west", near_m=0.0,
+)  # fmt: skip
 def test_the_mask_agrees_with_the_oracle(items, steps, events, hidden, daypart, region, near_m):
     rows = [item(f"i{n}", home, *place) for n, (home, place) in enumerate(items)]
     ids = {row["item_id"] for row in rows}
