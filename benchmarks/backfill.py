@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -25,13 +26,13 @@ from benchmarks.report import ROOT, report
 LIMIT_S = 240
 STAGES = ("ingest", "interest", "sessions")
 LAST_DAY = "2026-04-02"
-WORLD = ["--items", "5000", "--days", "60", "--start", "2026-02-02", "--seed", "7"]
+WORLD = ["--items", "5000", "--days", "60", "--start", "2026-02-02", "--seed", "7"]  # about 267 events per user
 
 
-def make_world(folder: Path, n_users: int) -> None:
-    """A demo world of about 267 events per user."""
+def make_world(folder: Path, n_users: int, sizes: Sequence[str]) -> None:
+    """A demo world of so many users; `sizes` are further options of scripts/make_world.py."""
     script = str(ROOT / "scripts" / "make_world.py")
-    subprocess.run([sys.executable, script, "--out", str(folder), "--users", str(n_users), *WORLD], check=True)
+    subprocess.run([sys.executable, script, "--out", str(folder), "--users", str(n_users), *sizes], check=True)
 
 
 def run_job(stage: str, world: Path, tables: Path, date: str) -> float:
@@ -64,7 +65,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         world, tables = Path(name) / "world", Path(name) / "tables"
-        make_world(world, args.users)
+        make_world(world, args.users, WORLD)
         seconds = {stage: round(run_job(stage, world, tables, LAST_DAY), 1) for stage in STAGES}
         events = n_accepted(tables)
     total = sum(seconds.values())

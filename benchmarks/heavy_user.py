@@ -3,9 +3,9 @@
     python -m benchmarks.heavy_user
 
 Makes a demo world (not timed) and a copy of its log in which one user did everything, and takes both in by the stages
-that read every event of a user: ingest, interest and sessions. The later ones read at most `train.history_steps` of a
-user. Each job has its own start of Spark, which counts on both sides. Prints the seconds and their ratio; kept in
-benchmarks/results/heavy_user.json.
+that read every event of a user: ingest, interest and sessions. The later ones read a user's newest steps, and counts by
+item, daypart and region. Each job has its own start of Spark, which counts on both sides. Prints the seconds and their
+ratio; kept in benchmarks/results/heavy_user.json.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.backfill import STAGES, n_accepted, run_job
-from benchmarks.report import ROOT, report
+from benchmarks.backfill import STAGES, make_world, n_accepted, run_job
+from benchmarks.report import report
 
 LIMIT = 1.3
 LAST_DAY = "2026-02-23"
@@ -34,9 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        script = str(ROOT / "scripts" / "make_world.py")
-        sizes = ["--users", str(options.users), *WORLD]
-        subprocess.run([sys.executable, script, "--out", str(folder / "many"), *sizes], check=True)
+        make_world(folder / "many", options.users, WORLD)
         as_one_user(folder / "many", folder / "one")
         seconds, events = {}, {}
         for log in ("many", "one"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.oracles.counts import haversine_m
+from tests.oracles.sessions import distance_m
 
 
 def may_stand(
@@ -29,9 +29,8 @@ def may_stand(
 
 def is_near(item: Mapping[str, Any], step: Mapping[str, Any], near_m: float) -> bool:
     """Whether an item is within reach of a step's place."""
-    if item["lat"] is None or step["lat"] is None:
-        return False
-    return haversine_m(item["lat"], item["lon"], step["lat"], step["lon"]) <= near_m
+    apart_m = distance_m(item, step)
+    return apart_m is not None and apart_m <= near_m
 
 
 def top(events: Sequence[Mapping[str, Any]], size: int) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 EARTH_RADIUS_M = 6_371_008.8
@@ -39,7 +40,7 @@ def sessions(events: list[dict[str, Any]], gap_s: float) -> dict[str, list[dict[
     return found
 
 
-def distance_m(one: dict[str, Any], two: dict[str, Any]) -> float | None:
+def distance_m(one: Mapping[str, Any], two: Mapping[str, Any]) -> float | None:
     """Angle between the two places' unit vectors, by atan2 of cross and dot product."""
     if None in (one["lat"], one["lon"], two["lat"], two["lon"]):
         return None

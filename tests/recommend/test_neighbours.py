@@ -3,7 +3,7 @@ import pytest
 
 from chronotope.recommend.neighbours import Neighbours
 from chronotope.train.batches import users_of
-from tests.oracles.counts import haversine_m
+from tests.oracles.sessions import distance_m
 from tests.recommend.world import as_pandas, catalogue, history, item
 
 
@@ -23,7 +23,7 @@ def test_reach_ends_at_near_m():
 
 def test_an_item_exactly_at_near_m_is_near():
     items = [item("edge", "east", 0.0, 0.01)]
-    assert across(items, (0.0, 0.0), haversine_m(0.0, 0.0, 0.0, 0.01)) == {"edge"}
+    assert across(items, (0.0, 0.0), distance_m(items[0], {"lat": 0.0, "lon": 0.0})) == {"edge"}
 
 
 def test_the_date_line_separates_nothing():
@@ -57,10 +57,10 @@ def test_no_steps_give_an_empty_matrix():
     assert Neighbours(known, 1.0).across(users, none, none).shape == (0, 1)
 
 
-def test_random_places_agree_with_the_law_of_cosines():
+def test_random_places_agree_with_the_angle_between_unit_vectors():
     rng = np.random.default_rng(7)
     points = np.column_stack([rng.uniform(-90, 90, 60), rng.uniform(-180, 180, 60)])
     items = [item(f"i{n:02d}", "east", *point) for n, point in enumerate(points)]
     for lat, lon in points[:5] + 0.01:
-        near = {row["item_id"] for row in items if haversine_m(lat, lon, row["lat"], row["lon"]) <= 3e6}
+        near = {row["item_id"] for row in items if distance_m(row, {"lat": lat, "lon": lon}) <= 3e6}
         assert across(items, (lat, lon), 3e6) == near

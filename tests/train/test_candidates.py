@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from chronotope.infer.workers import load_scorer, save_counts
-from chronotope.store.models import ABOUT, ARRAYS, NAMES, WEIGHTS, read_model
+from chronotope.store.models import ABOUT, ARRAYS, NAMES, WEIGHTS, read_model, write_model
 from chronotope.train import fit as fitting
 from chronotope.train import tuning
 from chronotope.train.blend import KINDS, START, CountBlend
@@ -127,6 +128,15 @@ def test_a_recent_model_of_another_encoder_does_not_stand_again(quick, tmp_path)
     shorter = quick.model_copy(update={"embed": quick.embed.model_copy(update={"max_tokens": 64})})
     assert set(made(tmp_path, quick, of_next_night)) == {COUNTS, NEW}
     assert set(made(tmp_path, shorter, of_next_night)) == {COUNTS}
+
+
+def test_a_recent_model_of_a_version_that_had_other_settings_does_not_stand_again(quick, tmp_path):
+    folder = made(tmp_path, quick, tonight())[NEW]
+    was = read_model(folder)
+    settings = {name: value for name, value in was.about["settings"].items() if name != "rate_decay"}
+    write_model(folder, replace(was, about={**was.about, "settings": settings}))
+    of_next_night = Contest(CUT, CUT - TAIL, "space_time-next", NEW, f"_models/{NEW}", COUNTS)
+    assert set(made(tmp_path, quick, of_next_night)) == {COUNTS, "space_time-next"}
 
 
 def test_without_days_to_tune_on_the_count_model_has_the_usual_weights(quick, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronotope.sessions import sessions as cut
-from chronotope.train.histories import STEP_FIELDS, carried_on, histories, item_steps
+from chronotope.train.histories import STEP_FIELDS, carried_on, gathered, histories, item_steps, measured, recent
 from tests.rows import MONDAY, NIGHT, frame
 
 HOUR = dt.timedelta(hours=1)
@@ -59,6 +59,15 @@ def test_ties_are_broken_by_event_id(spark):
 def test_only_the_newest_steps_stay_and_keep_their_gaps(spark):
     row = found(spark, [session("k", *[step(f"e{n}", n) for n in range(5)])], max_steps=2)["u"]
     assert (row.event_id, row.gap_s) == (["e3", "e4"], [3600.0, 3600.0])
+
+
+def test_the_step_before_the_oldest_kept_one_is_sought_past_sessions_without_an_item(spark):
+    searched = session("k2", step("s", 20, None))
+    long_ago, before, newest = (session(f"k{n}", step(f"e{n}", 10 * n)) for n in (0, 1, 3))
+    sessions = frame(spark, "sessions", [long_ago, before, searched, newest])
+    assert {row.session_key for row in recent(sessions, 1).collect()} == {"k1", "k2", "k3"}
+    [row] = histories(sessions, 1).collect()
+    assert (row.event_id, row.gap_s) == (["e3"], [20 * 3600.0])
 
 
 def test_steps_without_an_item_are_skipped(spark):
@@ -128,3 +137,11 @@ def test_a_late_event_before_the_oldest_step_kept_measures_its_gap_anew(spark):
     late = as_events(spark, [("u", 15, "i", None)], 70)
     [row] = carried_on(known, late, 2).collect()
     assert (row.event_id, row.gap_s) == (["e2", "e3"], [5 * 3600.0, 10 * 3600.0])
+
+
+@settings(max_examples=6)
+@given(drawn=EVENTS, max_steps=st.integers(1, 4))
+def test_sessions_that_are_left_out_change_nothing(spark, defaults, drawn, max_steps):
+    sessions = cut(as_events(spark, drawn, 0), None, defaults, MONDAY + 100 * HOUR, NIGHT)
+    everything = gathered(measured(item_steps(sessions)), max_steps)
+    assert by_user(histories(sessions, max_steps)) == by_user(everything)

@@ -46,6 +46,16 @@ def test_training_moves_every_weight_and_lowers_the_loss(trainer):
     assert losses[-1] < losses[0] - 0.05
 
 
+def test_each_epoch_leaves_its_share_of_the_rates(defaults, tmp_path):
+    trainer = trainer_of(defaults, tmp_path, rate_decay=0.75)
+    before = [group["lr"] for group in trainer.optimizer.param_groups]
+    trainer.train(1)
+    trainer.train(2)
+    after = [group["lr"] for group in trainer.optimizer.param_groups]
+    assert after == pytest.approx([0.75**2 * rate for rate in before])
+    assert len(set(before)) == 2
+
+
 def test_validation_changes_nothing_and_is_the_same_every_time(trainer):
     trainer.train(1)
     before = weights(trainer)

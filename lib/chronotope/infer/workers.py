@@ -35,13 +35,22 @@ def load_scorer(folder: Path, device: Literal["auto", "cpu", "cuda"], threads: i
 
     """
     torch.set_num_threads(threads)
-    stored = read_model(folder)
+    return scorer_of(read_model(folder), task_device(device, "infer.device"))
+
+
+def scorer_of(stored: StoredModel, device: str) -> Scorer:
+    """A stored model, of whatever kind, ready to score on a torch device.
+
+    Raises:
+        ModelError: when this version does not know such a model.
+
+    """
     kind = stored.about.get("kind")
     if kind == KIND:
-        return SpaceTimeScorer.of(stored, task_device(device, "infer.device"))
+        return SpaceTimeScorer.of(stored, device)
     if kind == COUNTS_KIND:
         return CountBlend.from_dict(stored.about["blend"], stored.catalogue)
-    raise ModelError(f"{folder} holds a model of unknown kind {kind!r}: run stage train again")
+    raise ModelError(f"model {stored.about.get('model_id')} is of unknown kind {kind!r}: run stage train again")
 
 
 def save_counts(blend: CountBlend, folder: Path) -> None:

@@ -12,8 +12,9 @@ import pandas as pd
 from chronotope.config import Settings
 from chronotope.embed.device import task_device
 from chronotope.embed.weights import model_name
-from chronotope.infer.workers import save_counts
-from chronotope.store.models import read_model, write_model
+from chronotope.errors import ModelError
+from chronotope.infer.workers import save_counts, scorer_of
+from chronotope.store.models import StoredModel, read_model, write_model
 from chronotope.train.blend import CountBlend
 from chronotope.train.contest import Contest, tuned
 from chronotope.train.fit import fit
@@ -36,7 +37,8 @@ class Known:
 def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, scratch: Path) -> dict[str, Path]:
     """Make the night's models: model_id to folder. The count model is among them, always; the new one if due.
 
-    The recent model stands again unless it learned to read another encoder's vectors.
+    The recent model stands again unless it learned to read another encoder's vectors, or is of another version of the
+    code: a night after an upgrade must not end with last night's model.
 
     Args:
         of: which models there are.
@@ -50,11 +52,11 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
     save_counts(CountBlend(known.then, tuned(known.sample, known.early, of, settings), of.counts), folders[of.counts])
     if of.recent and of.recent_path:
         recent = read_model(models_dir.parent / of.recent_path)
-        if recent.about.get("encoder", model_name(settings.embed)) == model_name(settings.embed):
+        if reason := unusable(recent, settings):
+            log.warning("%s does not stand again: %s", of.recent, reason)
+        else:
             folders[of.recent] = scratch / "recent"
             write_model(folders[of.recent], refreshed(recent, known.then))
-        else:
-            log.warning("%s reads vectors of %s: it does not stand again", of.recent, recent.about["encoder"])
     if of.new:
         folders[of.new] = models_dir / of.new
         fit(
@@ -62,3 +64,15 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
             folders[of.new], settings.night.seed, task_device(settings.infer.device, "infer.device"),
         )  # fmt: skip
     return folders
+
+
+def unusable(stored: StoredModel, settings: Settings) -> str:
+    """Why a model cannot score tonight, "" if it can."""
+    encoder = model_name(settings.embed)
+    if (reads := stored.about.get("encoder", encoder)) != encoder:
+        return f"it reads vectors of {reads}"
+    try:
+        scorer_of(stored, "cpu")
+    except ModelError as error:
+        return str(error)
+    return ""
