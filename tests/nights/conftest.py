@@ -28,11 +28,12 @@ class Nights:
     world: Path
     tables: Path
     first: Path  # a copy of the tables after the first night
+    said: Path  # what the second night printed
     settings: tuple[str, ...] = FAST
 
     def elsewhere(self, tables: Path, world: Path | None = None, settings: tuple[str, ...] = ()) -> Nights:
         """The same nights over other tables, another world, or with more settings."""
-        return Nights(world or self.world, tables, self.first, (*self.settings, *settings))
+        return Nights(world or self.world, tables, self.first, self.said, (*self.settings, *settings))
 
     def run(self, date: str, *options: str, job: str = "nightly") -> subprocess.CompletedProcess[str]:
         """One job of one night in a process of its own."""
@@ -60,7 +61,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def made_world(folder: Path, *options: str) -> Nights:
     """A small world, and a folder for its tables."""
-    made = Nights(folder / "world", folder / "tables", folder / "first")
+    made = Nights(folder / "world", folder / "tables", folder / "first", folder / "said")
     sizes = ("--users", "30", "--items", "100", "--days", "30")
     world = run("scripts/make_world.py", "--out", str(made.world), *sizes, *options)
     assert world.returncode == 0, world.stderr
@@ -81,7 +82,7 @@ def nights(tmp_path_factory) -> Nights:
     own = tmp_path_factory.mktemp("nights")
     for name in ("tables", "first"):
         shutil.copytree(shared / name, own / name)
-    return Nights(shared / "world", own / "tables", own / "first")
+    return Nights(shared / "world", own / "tables", own / "first", shared / "said")
 
 
 def two_nights(folder: Path) -> None:
@@ -89,5 +90,6 @@ def two_nights(folder: Path) -> None:
     for date in (REFRESH, LAST):
         night = made.run(date)
         assert night.returncode == 0, night.stdout + night.stderr
+        made.said.write_text(night.stdout, encoding="utf-8")
         if date != LAST:
             shutil.copytree(made.tables, made.first)
