@@ -16,7 +16,7 @@ steps, but no hour.
 Peers run in an environment of their own (`benchmarks/peers/`; made on first use, or `--peers-python`), are tuned over
 `benchmarks/peers/grids.py` on validation, fitted again with validation joined, and scored on the test once for each
 seed. The model is `chronotope.train.fit` with those settings of `benchmarks/own_model.py` that are best on validation
-(the shipped ones, or a wide sequence encoder without memory; the latter alone from 300,000 rows on) and `--set`. The
+(a wide sequence encoder with memory, or without; the latter alone from 300,000 rows on) and `--set`. The
 validation items choose, tell it when to stop, and stand in its history when the test is asked.
 
 It prints NDCG@10, HitRate@10, MRR (standard errors over users) and coverage@10, and writes DIR/predictions.parquet:

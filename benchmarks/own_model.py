@@ -25,11 +25,13 @@ from chronotope.train.scoring import Catalogue, Scorer
 from chronotope.train.tables import item_tables
 
 AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
-# The sequence alone, wider, with rates that fall slowly: for logs in which nobody comes back to an item.
-SEQUENCE = ("train.memory=false", "train.hidden=128", "train.weight_decay=0.05", "train.rate_decay=0.9")
+# Wider than for check-ins, with less decay and rates that fall slowly: in such logs nobody comes back to an item.
+WIDE = ("train.hidden=128", "train.weight_decay=0.05")
+SEQUENCE = (*WIDE, "train.memory=false", "train.rate_decay=0.9")
+SMALL = ("train.dim=64", "train.batch_size=512")
 CHOICES: Mapping[str, Sequence[str]] = {
-    "shipped": (),
-    "sequence": (*SEQUENCE, "train.dim=64", "train.batch_size=512", "train.epochs=15"),
+    "memory": (*WIDE, *SMALL, "train.rate_decay=0.85", "train.epochs=12", "train.max_minutes=20"),
+    "sequence": (*SEQUENCE, *SMALL, "train.epochs=15"),
 }
 # From this many rows on memory is too slow for a benchmark of 45 minutes: at a million, 30 batches of its features
 # told of 19 minutes an epoch. The sequence alone takes 92 s. Its settings are those usual for logs of that size: they

@@ -176,10 +176,9 @@ def everybody(steps, query, catalogue, item):
         "in_region": float(region is not None and catalogue.region[item] == region),
     }
     after = catalogue.transitions.toarray()
-    lately = sum(
-        FOLLOWED_DECAY**turn * after[last][item] / (after[last].sum() + 1) for turn, last in last_items(steps, query)
-    )
-    found["following_lately"] = math.log1p(20 * lately)
+    weighed = [(FOLLOWED_DECAY**turn * after[last][item], after[last].sum()) for turn, last in last_items(steps, query)]
+    found["following_lately"] = math.log1p(20 * sum(times / (leaves + 1) for times, leaves in weighed))
+    found["following_sum"] = math.log1p(sum(times for times, _ in weighed))
     if previous is None:
         return found | dict.fromkeys(TOLD, 0.0)
     there, here = point(catalogue.lat[item], catalogue.lon[item]), steps[query["known"] - 1]["place"]

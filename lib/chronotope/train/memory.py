@@ -4,8 +4,8 @@ They are computed for the items that memory can speak of: the user's own, those 
 near it, and what is popular. Everything that is not among them has no features. Nothing of the size [queries, steps,
 items] ever exists.
 
-Letters: Q queries, L steps, U distinct items of a user, P kernels, K kernels that are also summed by category, C
-categories, M (query, item) pairs, F features.
+Letters: Q queries, L steps, S last steps, U distinct items of a user, P kernels, K kernels that are also summed by
+category, C categories, M (query, item) pairs, F features.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LOG_M = 100.0
 BY_CATEGORY = ("count", "hour_1h")
 PICKED = [list(KERNELS).index(name) for name in BY_CATEGORY]
 NEVER_H = 24 * 366.0  # an age that stands for never, as feature of an item that was met it does not occur
-FOLLOWED_STEPS = 3  # last known steps whose followers memory can speak of
-FOLLOWED_DECAY = 0.7  # what a step's followers say beside those of the step after it
+FOLLOWED_STEPS = 10  # last known steps whose followers memory can speak of
+FOLLOWED_DECAY = 0.8  # what a step's followers say beside those of the step after it
 NOVELTY_STEPS = 30.0  # half-life of the share of new items among a user's steps
 ABOUT = ("novelty", "known", "today")
 
@@ -39,6 +39,7 @@ EVERYBODY = {
     "following": "next",
     "following_share": "next",
     "following_lately": "next",
+    "following_sum": "next",
     "distance": "near",
     "in_region": "near",
 }
@@ -178,7 +179,7 @@ def candidates(batch: Batch, tables: ItemTables, rows: Tensor, own: Tensor, seen
 
 
 def last_items(batch: Batch, rows: Tensor) -> Tensor:
-    """The items of the last `FOLLOWED_STEPS` known steps, newest first, -1 for none: [Q, 3].
+    """The items of the last `FOLLOWED_STEPS` known steps, newest first, -1 for none: [Q, S].
 
     All are -1 where the step just before is not known: in what order things will happen from there is not known then.
     """
@@ -228,16 +229,13 @@ def by_category(sums: Tensor, own: Tensor, tables: ItemTables, at: Tensor, item:
 
 def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: Tensor) -> Tensor:
     """What all users did, as features of the pairs in the order of `EVERYBODY`: [M, F']."""
-    n_items = len(tables.category)
     era = tables.eras(batch.asked_s[rows])[at]
-    last = last_items(batch, rows)[at]  # [M, 3]
-    told = last >= 0
-    before_it = last.clamp(min=0)
-    followed = tables.followed.of((era[:, None] * n_items + before_it) * n_items + item[:, None]) * told
-    share = followed / (tables.leaves[era[:, None], before_it] + 1.0)
+    last = last_items(batch, rows)[at]  # [M, S]
+    followed = followed_by(tables, era, last, item)
+    share = followed / (tables.leaves[era[:, None], last.clamp(min=0)] + 1.0)
     decay = FOLLOWED_DECAY ** torch.arange(FOLLOWED_STEPS, device=at.device)
     here = batch.place[batch.user[rows], (batch.known[rows] - 1).clamp(min=0)][at]
-    metres = (tables.place[item] - here).pow(2).sum(dim=1).sqrt().masked_fill(~told[:, 0], float("nan"))
+    metres = (tables.place[item] - here).pow(2).sum(dim=1).sqrt().masked_fill(last[:, 0] < 0, float("nan"))
     daypart = batch.asked_daypart[rows][at]
     when = tables.log_daypart[era, item, daypart.clamp(min=0)] * (daypart >= 0)
     region = batch.asked_region[rows][at]
@@ -247,7 +245,17 @@ def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: 
         torch.log1p(followed[:, 0]),
         torch.log1p(SHARE_SCALE * share[:, 0]),
         torch.log1p(SHARE_SCALE * (share * decay).sum(dim=1)),
+        torch.log1p((followed * decay).sum(dim=1)),
         torch.log1p(metres / LOG_M),
         ((tables.region[item] == region) & (region >= 0)).float(),
     ]
     return torch.stack(parts, dim=1).nan_to_num(nan=0.0)
+
+
+def followed_by(tables: ItemTables, era: Tensor, last: Tensor, item: Tensor) -> Tensor:
+    """How often an item [M] came right after each of some items [M, S] by an era [M]; zero after none: [M, S]."""
+    pair, step = (last >= 0).nonzero(as_tuple=True)
+    n_items = len(tables.category)
+    found = torch.zeros(last.shape, device=last.device)
+    found[pair, step] = tables.followed.of((era[pair] * n_items + last[pair, step]) * n_items + item[pair])
+    return found
