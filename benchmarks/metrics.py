@@ -14,24 +14,20 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from benchmarks.peers.environment import spark_peers_python
 from benchmarks.report import ROOT, report
 from benchmarks.session import session
+from benchmarks.spark_peers.run import measured_peer
 from chronotope.config import Settings, load_settings
 from chronotope.evaluate.evaluations import evaluate_published
 from chronotope.evaluate.feedback import feedback
@@ -62,8 +58,8 @@ def main() -> None:
         folder = Path(name)
         write_inputs(folder, args.users, np.random.default_rng(settings.night.seed))
         own_s, own = ours(folder, settings, args.runs)
-        peer_s, peer = replay(folder, settings, args.runs)
-    compared = same_values(own, peer)
+        peer = measured_peer("replay_metrics", folder, args.runs, *map(str, settings.evaluate.ks))
+    peer_s, compared = peer["seconds"], same_values(own, peer["values"])
     median = {"chronotope": statistics.median(own_s), "replay": statistics.median(peer_s)}
     figures = {
         "claim": "seconds for all metrics of a million recommendations, RePlay's over ours: above 1; values equal",
@@ -121,20 +117,6 @@ def one_run(spark: SparkSession, folder: Path, settings: Settings) -> tuple[floa
     written = spark.read.parquet(str(folder / "feedback"))
     rows = evaluate_published(written, items, settings.evaluate, tomorrow).where(F.col("slice") == "all").collect()
     return time.perf_counter() - started, {row["metric"]: row["value"] for row in rows}
-
-
-def replay(folder: Path, settings: Settings, runs: int) -> tuple[list[float], dict[str, float]]:
-    """The same of RePlay, see `benchmarks.spark_peers.replay_metrics`."""
-    python = spark_peers_python()
-    command = ["benchmarks.spark_peers.replay_metrics", folder, folder / "spark.conf", str(runs + 1)]
-    # What our session left for those it starts would bring our settings and modules into an environment without them.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "PYTHONPATH"))}
-    said = subprocess.run(
-        [python, "-m", *command, *map(str, settings.evaluate.ks)],
-        cwd=ROOT, env={**kept, "PYSPARK_PYTHON": str(python)}, check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    found: Mapping[str, Any] = json.loads(said.stdout.splitlines()[-1])
-    return list(found["seconds"][1:]), dict(found["values"])
 
 
 def same_values(own: Mapping[str, float], peer: Mapping[str, float]) -> dict[str, float]:

@@ -18,6 +18,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from replay.metrics import MAP, MRR, NDCG, Coverage, HitRate, OfflineMetrics, Precision, Recall
 
+from benchmarks.spark_peers.run import properties
+
 
 def main(folder: str, conf: str, runs: str, *ks: str) -> None:
     """Measure and print."""
@@ -30,14 +32,6 @@ def main(folder: str, conf: str, runs: str, *ks: str) -> None:
         seconds.append(time.perf_counter() - started)
         spark.catalog.clearCache()
     print(json.dumps({"seconds": seconds, "values": values}))
-
-
-def properties(conf: Path) -> dict[str, str]:
-    """The settings in a Spark properties file, but for the daemon of Python workers, which is the project's own."""
-    lines = [
-        line.split(maxsplit=1) for line in conf.read_text(encoding="utf-8").splitlines() if line[:1] not in ("#", "")
-    ]
-    return {name: value for name, value in lines if name != "spark.python.daemon.module"}
 
 
 def one_run(spark: SparkSession, folder: Path, ks: Sequence[int]) -> dict[str, float]:
