@@ -47,7 +47,9 @@ def recent(sessions: DataFrame, max_steps: int) -> DataFrame:
 def carried_on(before: DataFrame, events: DataFrame, max_steps: int) -> DataFrame:
     """The histories of the users of some events, from those that they had before: what `histories` would give.
 
-    A late event takes its place among the steps; one that is older than `max_steps` others changes nothing.
+    A late event takes its place among the steps; one that is older than `max_steps` others changes nothing. One of the
+    very time of the step before the oldest one kept goes before that step, for its event_id is not known any more: the
+    distance that was measured to it stands, where `histories` would order the two by event_id.
 
     Args:
         before: rows as of `histories`, of at least the users of the events who have one.
