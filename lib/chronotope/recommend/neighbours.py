@@ -34,9 +34,10 @@ class Neighbours:
             user: [S] row of the chosen step in the batch.
             steps: [S] its position in the history; steps without coordinates have no neighbours.
         """
-        ids, place = np.unique(user * users.item.shape[1] + steps, return_inverse=True)  # [P], [S]
-        of, at = np.divmod(ids, users.item.shape[1])
-        lat, lon, region = users.lat[of, at], users.lon[of, at], users.region[of, at]
+        # Users of one region were at the same places: each is looked up once.
+        visited = np.stack([users.lat[user, steps], users.lon[user, steps], users.region[user, steps]])  # [3, S]
+        places, place = distinct(visited)  # [3, P], [S]
+        lat, lon, region = places
         known = np.flatnonzero(np.isfinite(lat + lon))
         # Float noise must not push an item exactly at near_m out of reach; 1e-12 of a radius is 6 micrometres.
         found = cKDTree(unit_vectors(lat[known], lon[known])).sparse_distance_matrix(
@@ -44,9 +45,25 @@ class Neighbours:
         )
         row, column = known[found["i"]], self.items[found["j"]]
         abroad = self.catalogue.region[column] != region[row]
-        shape = (ids.size, len(self.catalogue.item_ids))
+        shape = (lat.size, len(self.catalogue.item_ids))
         near = sparse.csr_matrix((np.ones(abroad.sum(), bool), (row[abroad], column[abroad])), shape=shape)
         return near[place].tocoo()
+
+
+def distinct(columns: Doubles) -> tuple[Doubles, Ints]:
+    """The distinct columns of an array [R, S], in some order, and for each column which of them it is [S].
+
+    >>> kept, which = distinct(np.array([[1.0, 2.0, 1.0], [5.0, 5.0, 5.0]]))
+    >>> kept[:, which].tolist()
+    [[1.0, 2.0, 1.0], [5.0, 5.0, 5.0]]
+    """
+    order = np.lexsort(columns)
+    ascending = columns[:, order]
+    first = np.ones(order.size, dtype=bool)
+    first[1:] = (ascending[:, 1:] != ascending[:, :-1]).any(axis=0)  # NaN differs from NaN: those stay apart
+    which = np.empty(order.size, dtype=np.int64)
+    which[order] = np.cumsum(first) - 1
+    return ascending[:, first], which
 
 
 def unit_vectors(lat: Doubles, lon: Doubles) -> Doubles:

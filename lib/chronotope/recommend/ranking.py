@@ -15,6 +15,8 @@ from chronotope.errors import ModelError
 from chronotope.train.scoring import Bools, Doubles, Floats, Ints, Queries, Scorer, Users
 
 ROUND_DIGITS = 6  # scores are rounded to 1e-6, the noise of fp32 sums, so that equal items compare equal
+AGREEMENT = 1e-4  # within which a score is the sum of its parts (see `Scorer`)
+SPARE = 12  # scores beside those wanted that are looked at for ties
 BLOCK_ROWS = 128  # of 5,000 items: 2.6 MB of floats stay in the processor's cache
 
 
@@ -33,10 +35,10 @@ def ranked(
 ) -> Lists:
     """The `k` best of the candidates in `mask` [Q, N], by the sum of their parts, ties by item_id.
 
-    The whole catalogue is scored, and the `shortlist_size` best candidates have their parts computed. A score is
-    the sum of its parts, each rounded to 1e-6, so the parts of a row add up to its score. As `Scorer.score` agrees
-    with the sum within 1e-4, the lists are exact unless more candidates than the shortlist has room to spare lie
-    within 1e-4 of the last one shown.
+    The whole catalogue is scored, and of the `shortlist_size` best candidates those have their parts computed that may
+    be among the `k` best. A score is the sum of its parts, each rounded to 1e-6, so the parts of a row add up to its
+    score. As `Scorer.score` agrees with the sum within 1e-4, the lists are exact unless more candidates than the
+    shortlist has room to spare lie within 2e-4 of the last one shown.
 
     Raises:
         ModelError: when an item has no finite score.
@@ -46,6 +48,8 @@ def ranked(
         raise ModelError(f"model {scorer.model_id} gives a score that is no number: train it again")
     shortlist = largest(scores, mask, max(k, shortlist_size))  # [Q, M]
     there = np.take_along_axis(mask, shortlist, axis=1)
+    may_win = close_to_best(np.take_along_axis(scores, shortlist, axis=1), there, k)
+    shortlist, there = shortlist[:, :may_win], there[:, :may_win]
     given = scorer.parts(states, users, queries, shortlist)
     parts = {name: rounded(values) for name, values in given.items()}
     totals = rounded(np.sum(list(parts.values()), axis=0))
@@ -62,13 +66,27 @@ def ranked(
     )
 
 
+def close_to_best(scores: Floats, there: Bools, k: int) -> int:
+    """How many places of the shortlists [Q, M], largest scores first, hold all that may be among the `k` best.
+
+    >>> close_to_best(np.array([[3.0, 2.0, 1.9999, 1.0]], np.float32), np.ones((1, 4), bool), k=2)
+    3
+    """
+    size: int = scores.shape[1]
+    if size <= k:
+        return size
+    least = np.where(there[:, k - 1], scores[:, k - 1] - 2 * AGREEMENT, np.inf)  # what is not there is not shown
+    close = there & (scores >= least[:, None])
+    return max(k, int(close.sum(axis=1).max(initial=0)))
+
+
 def rounded(values: Floats | Doubles) -> Doubles:
     """Values in float64, rounded to 1e-6; minus zero becomes zero."""
     return np.asarray(np.round(values.astype(np.float64), ROUND_DIGITS) + 0.0, dtype=np.float64)
 
 
 def largest(scores: Floats, mask: Bools, size: int) -> Ints:
-    """Columns of the `size` largest masked scores of each row, in no order, [Q, min(size, N)]; ties by column.
+    """Columns of the `size` largest masked scores of each row, largest first, [Q, min(size, N)]; ties by column.
 
     Rows with fewer masked columns are filled with others. Scores within 1e-6 of each other tie.
 
@@ -81,13 +99,24 @@ def largest(scores: Floats, mask: Bools, size: int) -> Ints:
 
 
 def largest_of_few(scores: Floats, mask: Bools, size: int) -> Ints:
-    """`largest` of few rows: those that may be among them are found as floats, and only these are put in order."""
+    """`largest` of few rows: some more than `size` are found as floats, and only these are put in order.
+
+    Where the last of them may tie with the last that is wanted, the whole row is searched for others that do.
+    """
     n = scores.shape[1]
     size = min(size, n)
-    shown = np.where(mask, scores, np.float32(-np.inf))
-    least = torch.topk(torch.from_numpy(shown), size).values[:, -1:].numpy()
-    row, column = np.nonzero(shown >= least - 2 * 10.0**-ROUND_DIGITS)  # and whatever may tie with it
-    rounded_scores = np.rint(np.multiply(shown[row, column], 10.0**ROUND_DIGITS, dtype=np.float64))
-    order = np.lexsort((column, -rounded_scores, row))
-    first = np.searchsorted(row, np.arange(len(scores)))
-    return np.asarray(column[order[first[:, None] + np.arange(size)]])
+    shown = torch.from_numpy(np.where(mask, scores, np.float32(-np.inf)))
+    best, columns = (found.numpy() for found in torch.topk(shown, min(size + SPARE, n)))
+    least = best[:, size - 1] - 2 * 10.0**-ROUND_DIGITS  # what lies above it may tie with the last one wanted
+    found = in_order(best, columns)[:, :size]
+    for row in np.flatnonzero((best[:, -1] >= least) & np.isfinite(least)) if best.shape[1] < n else ():
+        column = np.flatnonzero(shown[row].numpy() >= least[row])
+        found[row] = in_order(shown[row].numpy()[column], column)[:size]
+    return found
+
+
+def in_order(scores: Floats, columns: Ints) -> Ints:
+    """The columns by score, largest first, ties within 1e-6 by column; along the last axis."""
+    rounded_scores = np.rint(np.multiply(scores, 10.0**ROUND_DIGITS, dtype=np.float64))
+    order = np.lexsort((columns, -rounded_scores), axis=-1)
+    return np.asarray(np.take_along_axis(columns, order, axis=-1))

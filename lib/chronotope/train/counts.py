@@ -87,11 +87,15 @@ class Evidence:
 
     def scores(self, weights: Floats) -> Floats:
         """The sum of all features of every item under each query's weights [Q, F]: [Q, N]."""
-        overall, here = weights[:, :1], weights[:, 1:2]
-        scores: Floats = here * self.here[self.context] + overall * self.overall
+        # Queries of one context that weigh both alike share the dense part.
+        alike = np.column_stack([self.context, weights[:, :2]])
+        kinds, kind = np.unique(alike, axis=0, return_inverse=True)
+        overall, here = (kinds[:, [column]].astype(np.float32) for column in (1, 2))
+        dense = here * self.here[kinds[:, 0].astype(np.int64)] + overall * self.overall
+        scores: Floats = dense[kind.reshape(-1)]
         n_items = scores.shape[1]
         for block in self.entries:
-            np.add.at(scores.reshape(-1), block.query * n_items + block.item, block.weighted(weights))
+            scores.reshape(-1)[block.query * n_items + block.item] += block.weighted(weights)  # no pair comes twice
         return scores
 
     def parts(self, weights: Floats, items: Ints) -> dict[str, Floats]:

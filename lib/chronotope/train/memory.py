@@ -165,12 +165,15 @@ def candidates(batch: Batch, tables: ItemTables, rows: Tensor, own: Tensor, seen
     last = last_items(batch, rows)
     items = [
         own.masked_fill(~seen, -1),
-        tables.successor[era[:, None], last.clamp(min=0)].masked_fill((last < 0)[..., None], -1).flatten(1),
-        tables.neighbour[previous.clamp(min=0)].masked_fill(~told, -1),
         tables.popular[era, 0],
         tables.popular[era, 1 + batch.asked_region[rows]],
-        previous[:, None],
     ]
+    if (last >= 0).any():  # in the night no query knows its previous step
+        items += [
+            tables.successor[era[:, None], last.clamp(min=0)].masked_fill((last < 0)[..., None], -1).flatten(1),
+            tables.neighbour[previous.clamp(min=0)].masked_fill(~told, -1),
+            previous[:, None],
+        ]
     columns = torch.cat(items, dim=1)  # [Q, W]
     n_items = len(tables.category)
     keys = torch.arange(len(rows), device=rows.device)[:, None] * n_items + columns
@@ -231,9 +234,6 @@ def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: 
     """What all users did, as features of the pairs in the order of `EVERYBODY`: [M, F']."""
     era = tables.eras(batch.asked_s[rows])[at]
     last = last_items(batch, rows)[at]  # [M, S]
-    followed = followed_by(tables, era, last, item)
-    share = followed / (tables.leaves[era[:, None], last.clamp(min=0)] + 1.0)
-    decay = FOLLOWED_DECAY ** torch.arange(FOLLOWED_STEPS, device=at.device)
     here = batch.place[batch.user[rows], (batch.known[rows] - 1).clamp(min=0)][at]
     metres = (tables.place[item] - here).pow(2).sum(dim=1).sqrt().masked_fill(last[:, 0] < 0, float("nan"))
     daypart = batch.asked_daypart[rows][at]
@@ -242,14 +242,26 @@ def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: 
     parts = [
         tables.log_share[era, item],
         when,
-        torch.log1p(followed[:, 0]),
-        torch.log1p(SHARE_SCALE * share[:, 0]),
-        torch.log1p(SHARE_SCALE * (share * decay).sum(dim=1)),
-        torch.log1p((followed * decay).sum(dim=1)),
+        *following(tables, era, last, item),
         torch.log1p(metres / LOG_M),
         ((tables.region[item] == region) & (region >= 0)).float(),
     ]
     return torch.stack(parts, dim=1).nan_to_num(nan=0.0)
+
+
+def following(tables: ItemTables, era: Tensor, last: Tensor, item: Tensor) -> list[Tensor]:
+    """The features of what followed the last items [M, S], each [M]; zero where none is told."""
+    if not (last >= 0).any():
+        return [torch.zeros(len(last), device=last.device)] * 4
+    followed = followed_by(tables, era, last, item)
+    share = followed / (tables.leaves[era[:, None], last.clamp(min=0)] + 1.0)
+    decay = FOLLOWED_DECAY ** torch.arange(FOLLOWED_STEPS, device=last.device)
+    return [
+        torch.log1p(followed[:, 0]),
+        torch.log1p(SHARE_SCALE * share[:, 0]),
+        torch.log1p(SHARE_SCALE * (share * decay).sum(dim=1)),
+        torch.log1p((followed * decay).sum(dim=1)),
+    ]
 
 
 def followed_by(tables: ItemTables, era: Tensor, last: Tensor, item: Tensor) -> Tensor:
