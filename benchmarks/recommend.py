@@ -120,7 +120,7 @@ def write_inputs(
     hidden = users[["user_id", "hidden"]].explode("hidden").rename(columns={"hidden": "item_id"}).drop_duplicates()
     frames = {"histories": users.drop(columns=["contexts", "hidden"]), "forecasts": forecasts, "hidden": hidden}
     for name, frame in frames.items():
-        frame.to_parquet(folder / f"{name}.parquet", row_group_size=1000)
+        frame.to_parquet(folder / f"{name}.parquet", row_group_size=250)  # small: tasks of equal size
 
 
 def load_scorer(model: str, path: str, settings: Settings) -> Scorer:

@@ -75,11 +75,11 @@ def never_empty(mask: Bools, hidden: Bools | None) -> Bools:
     >>> never_empty(np.array([[True, False], [False, False]]), np.array([[True, False], [True, True]])).tolist()
     [[False, True], [True, True]]
     """
-    shown = np.ones_like(mask) if hidden is None else ~hidden
-    left = mask & shown
-    empty = ~left.any(axis=1)
-    left[empty] = shown[empty]
-    left[~left.any(axis=1)] = True
+    left: Bools = mask if hidden is None else mask > hidden
+    empty = np.flatnonzero(~left.any(axis=1))
+    if empty.size:
+        left[empty] = True if hidden is None else ~hidden[empty]
+        left[~left.any(axis=1)] = True
     return left
 
 

@@ -18,9 +18,10 @@ def likely_contexts(forecasts: DataFrame, max_contexts: int) -> DataFrame:
             rows that repeat a context (one per topic) count once.
         max_contexts: contexts kept per user.
     """
-    contexts = forecasts.groupBy("user_id", "daypart", "region").agg(F.max("context_probability").alias("p"))
-    ordered = F.sort_array(F.collect_list(F.struct((-F.col("p")).alias("p"), "daypart", "region")))
-    likeliest = contexts.groupBy("user_id").agg(F.slice(ordered, 1, max_contexts).alias("contexts"))
+    likelihood = F.struct((-F.col("context_probability")).alias("p"), "daypart", "region")
+    ordered = F.sort_array(F.collect_set(likelihood))  # one shuffle: the rows that repeat a context come together here
+    contexts = F.array_distinct(F.transform(ordered, lambda context: F.struct(context["daypart"], context["region"])))
+    likeliest = forecasts.groupBy("user_id").agg(F.slice(contexts, 1, max_contexts).alias("contexts"))
     return likeliest.select(
         "user_id", F.col("contexts.daypart").alias("dayparts"), F.col("contexts.region").alias("regions")
     )
