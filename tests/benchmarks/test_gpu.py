@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
-import torch
 
-from benchmarks.gpu import NO_GPU, agreement, main, shared
+from benchmarks.gpu import NO_GPU, agreement, shared
+from tests.conftest import ROOT
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU, and the benchmark would run")
-def test_no_gpu_is_said(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["gpu"])
+def test_no_gpu_is_said():
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "benchmarks.gpu"]
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
-    assert main() == NO_GPU
-    assert "torch sees no GPU on this machine; nothing was measured" in capsys.readouterr().err
+    assert said.returncode == NO_GPU
+    assert "torch sees no GPU on this machine; nothing was measured" in said.stderr
 
 
 def test_agreement_is_of_equal_keys(spark):
