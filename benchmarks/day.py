@@ -16,14 +16,13 @@ import argparse
 import datetime as dt
 import itertools
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.history import QUICK, night
-from benchmarks.report import ROOT, report
+from benchmarks.backfill import make_world
+from benchmarks.history import night
+from benchmarks.report import report
 from chronotope.flow import STAGES
 
 LIMIT, MEMORY_LIMIT = 4.4, 1.2
@@ -41,13 +40,13 @@ def main() -> None:
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_world(folder / "first", 500, DAY - dt.timedelta(FIRST_DAYS), FIRST_DAYS)
-        night(folder / "first", folder / "tables", DAY - dt.timedelta(1), QUICK)
+        make_world(folder / "first", 500, days(DAY - dt.timedelta(FIRST_DAYS), FIRST_DAYS))
+        night(folder / "first", folder / "tables", DAY - dt.timedelta(1))
         for events in options.events:
             world, tables = folder / f"world-{events}", folder / f"tables-{events}"
-            make_world(world, events // EVENTS_PER_USER, DAY, 1)
+            make_world(world, events // EVENTS_PER_USER, days(DAY, 1))
             shutil.copytree(folder / "tables", tables)
-            rows = {run["stage"]: run for run in night(world, tables, DAY, QUICK)}
+            rows = {run["stage"]: run for run in night(world, tables, DAY)}
             shutil.rmtree(world)
             shutil.rmtree(tables)
             measured[f"{events:,}"] = of_night(rows)
@@ -77,11 +76,9 @@ def ratios(nights: list[dict[str, Any]]) -> list[dict[str, float]]:
     return [{key: round(more[key] / less[key], 2) for key in ("seconds", "gib")} for less, more in pairs]
 
 
-def make_world(folder: Path, n_users: int, start: dt.date, n_days: int) -> None:
-    """A demo world over the catalogue that all share."""
-    sizes = ["--users", str(n_users), "--start", str(start), "--days", str(n_days), *SIZES]
-    script = str(ROOT / "scripts" / "make_world.py")
-    subprocess.run([sys.executable, script, "--out", str(folder), *sizes], check=True, stderr=subprocess.DEVNULL)
+def days(start: dt.date, n_days: int) -> list[str]:
+    """The options of a world of so many days over the catalogue that all share."""
+    return ["--start", str(start), "--days", str(n_days), *SIZES]
 
 
 if __name__ == "__main__":

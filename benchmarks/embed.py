@@ -15,7 +15,6 @@ import datetime as dt
 import os
 import random
 import sys
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -29,6 +28,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoTokenizer
 
 from benchmarks.report import ROOT, report
+from benchmarks.turns import measure
 from chronotope.config import Settings, load_settings
 from chronotope.embed import embed, missing_texts, model_name
 from chronotope.embed.encoder import load_encoder
@@ -100,15 +100,7 @@ def run(frame: DataFrame) -> None:
 
 def best_rates(ways: dict[str, tuple[int, Callable[[], object]]], rounds: int) -> dict[str, float]:
     """Texts per second of each way's best round; the first round warms up and does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
-        for name, (_, work) in ways.items():
-            started = time.perf_counter()
-            work()
-            taken = time.perf_counter() - started
-            print(f"round {turn}: {name} {taken:.1f} s", flush=True)
-            if turn:
-                seconds[name].append(taken)
+    seconds = measure({name: work for name, (_, work) in ways.items()}, rounds)
     return {name: ways[name][0] / min(taken) for name, taken in seconds.items()}
 
 
@@ -134,7 +126,7 @@ def as_column(spark: SparkSession, texts: list[str], cores: int) -> DataFrame:
     return frame
 
 
-def measure(args: argparse.Namespace) -> dict[str, float]:
+def rates_of(args: argparse.Namespace) -> dict[str, float]:
     """Texts per second by way."""
     settings = load_settings(ROOT / "conf" / "chronotope.yaml", overrides=[f"embed.precision={args.precision}"])
     texts = real_texts(args.data, args.texts, settings.night.seed)
@@ -170,7 +162,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2, help="cores for every way (default: 2)")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="default: fp32")
     args = parser.parse_args()
-    rates = measure(args)
+    rates = rates_of(args)
     plain, naive = (
         rates["plain loop, one process"],
         rates["sentence_transformers in a pandas UDF, half the texts repeat"],

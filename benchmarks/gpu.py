@@ -20,8 +20,7 @@ import os
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +33,18 @@ from pyspark.sql import functions as F
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.embed import run
+from benchmarks.infer import plain
 from benchmarks.recommend import NIGHT, NIGHT_END, load_scorer, make_catalogue, write_inputs
 from benchmarks.report import ROOT, report
+from benchmarks.turns import measure
 from chronotope.config import Settings, load_settings
 from chronotope.embed import embed
 from chronotope.embed.encoder import load_encoder
 from chronotope.embed.weights import model_folder
-from chronotope.infer.states import at_the_end, user_states
+from chronotope.infer.states import user_states
 from chronotope.infer.workers import load_scorer as load_stored
 from chronotope.recommend.recommendations import recommendations
 from chronotope.store.session import read_properties
-from chronotope.train.batches import by_length, users_of
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.world.items import make_items
 from chronotope.world.options import WorldOptions
@@ -53,7 +53,6 @@ NO_GPU = 3
 CORES = 4  # of the executor, as in gpu.conf
 MODEL = "space_time"
 DISCOVERY = '#!/bin/sh\necho \'{"name": "gpu", "addresses": ["0"]}\'\n'
-Rates = dict[str, list[float]]
 
 
 def main() -> int:
@@ -129,7 +128,7 @@ def of_texts(spark: SparkSession, folder: Path, options: argparse.Namespace) -> 
         ours, theirs = (f"{who} on the GPU, batches of {size}" for who in ("Encoder.encode", "sentence_transformers"))
         one_process[ours] = n, functools.partial(encoder.encode, column)
         one_process[theirs] = n, functools.partial(peer.encode, column, batch_size=size, show_progress_bar=False)
-    rates = measured(
+    rates = per_second(
         {
             "stage on the GPU": (n, lambda: run(embed(frame, gpu, NIGHT))),
             "stage on the CPU, fp32, a twentieth of the texts": (n_few, lambda: run(embed(few, cpu, NIGHT))),
@@ -191,10 +190,10 @@ def of_users(spark: SparkSession, folder: Path, options: argparse.Namespace) -> 
     }
     near = agreement(*(spark.read.parquet(str(path)) for path in written.values()), "user_id", "state")
     return {
-        "infer": {"users": n, "per_second": measured(infer, options.runs), "from the CPU's": near},
+        "infer": {"users": n, "per_second": per_second(infer, options.runs), "from the CPU's": near},
         "recommend": {
             "lists": n_lists,
-            "per_second": measured(recommend, options.runs),
+            "per_second": per_second(recommend, options.runs),
             "share of rows that the CPU's lists have too": shared(lists("auto"), lists("cpu")),
         },
     }
@@ -205,29 +204,10 @@ def settings_of(*overrides: str) -> Settings:
     return load_settings(ROOT / "conf" / "chronotope.yaml", overrides=list(overrides))
 
 
-def plain(path: Path, scorer: Any, settings: Settings) -> None:
-    """Histories to states without Spark."""
-    for frame in by_length(iter([pd.read_parquet(path)]), settings.infer.batch_users):
-        users = users_of(frame, scorer.catalogue)
-        scorer.encode(users, at_the_end(users))
-
-
-def measured(ways: dict[str, tuple[int, Callable[[], object]]], runs: int) -> dict[str, int]:
-    """Rows per second of each way, the median of its runs; a first one warms up."""
-    seconds: Rates = {name: [] for name in ways}
-    for turn, (name, (_, work)) in rounds(ways, runs):
-        started = time.perf_counter()
-        work()
-        taken = time.perf_counter() - started
-        print(f"turn {turn}: {name} {taken:.2f} s", flush=True)
-        if turn:
-            seconds[name].append(taken)
+def per_second(ways: dict[str, tuple[int, Callable[[], object]]], runs: int) -> dict[str, int]:
+    """Rows per second of each way, by the median of its runs."""
+    seconds = measure({name: work for name, (_, work) in ways.items()}, runs)
     return {name: round(ways[name][0] / statistics.median(taken)) for name, taken in seconds.items()}
-
-
-def rounds(ways: dict[str, Any], runs: int) -> Iterator[tuple[int, tuple[str, Any]]]:
-    """Every way in each turn, turn 0 first."""
-    return ((turn, way) for turn in range(runs + 1) for way in ways.items())
 
 
 def agreement(one: DataFrame, other: DataFrame, key: str, vector: str) -> dict[str, float]:

@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +82,16 @@ def begun_later(folder: Path, days: int, last: dt.date) -> Path:
 
 def run_night(log: Path, tables: Path, date: dt.date) -> dict[str, float]:
     """Run a night; the seconds of its stages."""
-    return {run["stage"]: run["seconds"] for run in night(log, tables, date, QUICK)}
+    return {run["stage"]: run["seconds"] for run in night(log, tables, date)}
 
 
-def night(log: Path, tables: Path, date: dt.date, settings: Sequence[str]) -> list[dict[str, Any]]:
+def night(log: Path, tables: Path, date: dt.date) -> list[dict[str, Any]]:
     """Run a night of a demo world; the rows of table `runs` of its stages."""
     command = [sys.executable, str(ROOT / "jobs" / "nightly.py"), "--source", str(ROOT / "conf/sources/demo.yaml")]
     command += ["--input", str(log), "--tables", str(tables), "--date", str(date)]
-    words = [word for setting in settings for word in ("--set", setting)]
+    settings = [word for setting in QUICK for word in ("--set", setting)]
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
-    subprocess.run([*command, *words], check=True, env=environment, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, *settings], check=True, env=environment, stderr=subprocess.DEVNULL)
     rows = [run for run in all_runs(tables) if str(run["night"]) == str(date) and run["stage"] in STAGES]
     print(f"{tables.name}, night {date}: {sum(run['seconds'] for run in rows):.1f} s", flush=True)
     return rows

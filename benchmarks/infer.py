@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ import pandas as pd
 from benchmarks.recommend import NIGHT, loader, make_catalogue, make_user
 from benchmarks.report import ROOT, report
 from benchmarks.session import session
+from benchmarks.turns import measure
 from chronotope.config import Settings, load_settings
 from chronotope.infer.states import at_the_end, user_states
 from chronotope.train.batches import by_length, users_of
@@ -55,15 +55,7 @@ def main() -> None:
             found = user_states(spark.read.parquet(str(path)), load, settings, NIGHT)
             found.write.format("noop").mode("overwrite").save()
 
-        seconds: dict[str, list[float]] = {"plain": [], "stage": []}
-        for turn in range(options.runs + 1):
-            for way, run in (("plain", lambda: plain(path, scorer, settings)), ("stage", stage)):
-                started = time.perf_counter()
-                run()
-                taken = time.perf_counter() - started
-                print(f"turn {turn}: {way} {taken:.1f} s", flush=True)
-                if turn:
-                    seconds[way].append(taken)
+        seconds = measure({"plain": lambda: plain(path, scorer, settings), "stage": stage}, options.runs)
     rates = {way: options.users / statistics.median(of) for way, of in seconds.items()}
     figures = {
         "claim": f"at least {LIMIT:.0%} of the sequences per second of a plain torch loop",

@@ -18,8 +18,6 @@ import datetime as dt
 import hashlib
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +29,7 @@ from pyspark.sql import DataFrame
 
 from benchmarks.report import ROOT, report
 from benchmarks.session import session
+from benchmarks.turns import measure
 from chronotope.config import Settings, load_settings
 from chronotope.interest import document_frequencies, interests, term_sums, tokens
 
@@ -134,20 +133,6 @@ def spark_pipeline(items: DataFrame) -> None:
     ]
     model = Pipeline(stages=steps).fit(items)
     model.transform(items).select("item_id", "weights").write.format("noop").mode("overwrite").save()
-
-
-def measure(contestants: dict[str, Callable[[], None]], runs: int) -> dict[str, list[float]]:
-    """Seconds of each contestant's runs, taking turns; a first turn warms up and does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(runs + 1):
-        for name, run in contestants.items():
-            started = time.perf_counter()
-            run()
-            taken = time.perf_counter() - started
-            print(f"turn {turn}: {name} {taken:.1f} s", flush=True)
-            if turn:
-                seconds[name].append(taken)
-    return seconds
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def distinct(columns: Doubles) -> tuple[Doubles, Ints]:
     >>> kept[:, which].tolist()
     [[1.0, 2.0, 1.0], [5.0, 5.0, 5.0]]
     """
-    order = np.lexsort(columns)
+    order = np.lexsort(columns)  # np.unique along an axis compares bytes, and takes seven times as long
     ascending = columns[:, order]
     first = np.ones(order.size, dtype=bool)
     first[1:] = (ascending[:, 1:] != ascending[:, :-1]).any(axis=0)  # NaN differs from NaN: those stay apart

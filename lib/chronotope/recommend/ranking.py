@@ -109,7 +109,8 @@ def largest_of_few(scores: Floats, mask: Bools, size: int) -> Ints:
     best, columns = (found.numpy() for found in torch.topk(shown, min(size + SPARE, n)))
     least = best[:, size - 1] - 2 * 10.0**-ROUND_DIGITS  # what lies above it may tie with the last one wanted
     found = in_order(best, columns)[:, :size]
-    for row in np.flatnonzero((best[:, -1] >= least) & np.isfinite(least)) if best.shape[1] < n else ():
+    more_may_tie = (best[:, -1] >= least) & np.isfinite(least) & (best.shape[1] < n)
+    for row in np.flatnonzero(more_may_tie):
         column = np.flatnonzero(shown[row].numpy() >= least[row])
         found[row] = in_order(shown[row].numpy()[column], column)[:size]
     return found
