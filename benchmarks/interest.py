@@ -106,7 +106,7 @@ def ours(items: DataFrame, events: DataFrame, settings: Settings) -> None:
     texts = tokens(items, events, settings).persist()
     sums = term_sums(events, texts, settings, NIGHT)
     terms = document_frequencies(texts, sums, settings, NIGHT)
-    interests(sums, terms, settings, NIGHT, first=True).write.format("noop").mode("overwrite").save()
+    interests(sums, terms, settings, NIGHT, single=True).write.format("noop").mode("overwrite").save()
     texts.unpersist()
 
 
@@ -115,7 +115,7 @@ def with_tables(items: DataFrame, events: DataFrame, settings: Settings, folder:
     texts = aside(tokens(items, events, settings), folder / "tokens")
     sums = aside(term_sums(events, texts, settings, NIGHT), folder / "term_sums")
     terms = aside(document_frequencies(texts, sums, settings, NIGHT), folder / "terms")
-    interests(sums, terms, settings, NIGHT, first=True).write.format("noop").mode("overwrite").save()
+    interests(sums, terms, settings, NIGHT, single=True).write.format("noop").mode("overwrite").save()
 
 
 def aside(frame: DataFrame, folder: Path) -> DataFrame:
