@@ -174,6 +174,7 @@ def everybody(steps, query, catalogue, item):
         "popular": math.log((sum(events[item]) + 1 / 3) / every),
         "popular_daypart": 0.0 if daypart is None else log_daypart(events, catalogue.categories, item, daypart),
         "in_region": float(region is not None and catalogue.region[item] == region),
+        **visits(events, catalogue, item),
     }
     after = catalogue.transitions.toarray()
     weighed = [(FOLLOWED_DECAY**turn * after[last][item], after[last].sum()) for turn, last in last_items(steps, query)]
@@ -205,6 +206,15 @@ def log_daypart(events, kinds, item, daypart):
     of_kind = [events[i] for i, kind in enumerate(kinds) if kind == kinds[item]]
     prior = (sum(row[daypart] for row in of_kind) + 1) / (sum(map(sum, of_kind)) + n_dayparts)
     return math.log((events[item][daypart] + 5 * prior) / (sum(events[item]) + 5))
+
+
+def visits(events, catalogue, item):
+    """How often people come to an item and to its category, each smoothed with two visitors."""
+    kinds, visitors = catalogue.categories, catalogue.visitors.tolist()
+    of_kind = [i for i, kind in enumerate(kinds) if kind == kinds[item]]
+    of_category = (sum(sum(events[i]) for i in of_kind) + 2) / (sum(visitors[i] for i in of_kind) + 2)
+    of_item = (sum(events[item]) + 2 * of_category) / (visitors[item] + 2)
+    return {"visits": math.log(of_item), "visits_of_category": math.log(of_category)}
 
 
 def candidates(steps, query, catalogue):
@@ -246,6 +256,12 @@ def decayed_mean(vectors, times_s, half_life_days):
 def events_before(histories, moment_s):
     """How often each item was met before a moment: steps are dicts of item and at_s."""
     return Counter(s["item"] for steps in histories for s in steps if s["item"] is not None and s["at_s"] < moment_s)
+
+
+def visitors_before(histories, moment_s):
+    """How many of the histories met each item before a moment."""
+    met = [{s["item"] for s in steps if s["at_s"] < moment_s} - {None} for steps in histories]
+    return Counter(item for items in met for item in items)
 
 
 def successions_before(histories, moment_s, gap_s):

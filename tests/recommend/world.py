@@ -55,6 +55,7 @@ def catalogue(items: list[dict[str, Any]], events: list[dict[str, Any]] = ()) ->
         daypart_of_slot=np.array([dayparts.index(name) for name in daypart_names(DAYPARTS)]),
         popularity=sparse.csr_matrix(popularity),
         transitions=sparse.csr_matrix((len(ids), len(ids)), dtype=np.float32),
+        visitors=popularity[: len(dayparts)].sum(axis=0).astype(np.float32),
     )
 
 

@@ -24,6 +24,7 @@ def catalogue(random: np.random.Generator, places: bool = True) -> Catalogue:
         region=np.where(random.random(ITEMS) < 0.2, -1, known.region),
         popularity=sparse.csr_matrix(random.poisson(0.3, known.popularity.shape).astype(np.float32)),
         transitions=sparse.csr_matrix(random.poisson(0.3, (ITEMS, ITEMS)).astype(np.float32)),
+        visitors=random.poisson(0.5, ITEMS).astype(np.float32),
     )
 
 

@@ -43,6 +43,7 @@ def catalogue(
         daypart_of_slot=np.array([dayparts.index(name) for name in daypart_names(DAYPARTS)]),
         popularity=sparse.csr_matrix(np.ones(((1 + len(regions)) * 2, n_items), np.float32)),
         transitions=sparse.csr_matrix((n_items, n_items), dtype=np.float32),
+        visitors=np.full(n_items, 2.0, np.float32),
     )
 
 
@@ -91,10 +92,15 @@ def counted(known: Catalogue, rows: list[dict]) -> Catalogue:
     """The catalogue with the events and successions of the rows counted."""
     n = len(known.item_ids)
     transitions, popularity = np.zeros((n, n), np.float32), np.zeros(known.popularity.shape, np.float32)
+    visitors = np.zeros(n, np.float32)
     for row in rows:
         items = known.item_index.get_indexer(row["item_id"])
         np.add.at(transitions, (items[:-1], items[1:]), 1)
         np.add.at(popularity, (known.daypart_of_slot[row["slot"]], items), 1)
+        visitors[np.unique(items)] += 1
     return dataclasses.replace(
-        known, transitions=sparse.csr_matrix(transitions), popularity=sparse.csr_matrix(popularity)
+        known,
+        transitions=sparse.csr_matrix(transitions),
+        popularity=sparse.csr_matrix(popularity),
+        visitors=visitors,
     )

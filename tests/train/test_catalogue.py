@@ -63,6 +63,12 @@ def test_popularity_counts_every_region_and_each_one(known, defaults):
     assert known.daypart_of_slot[[0, 130]].tolist() == [night, day]
 
 
+def test_visitors_are_counted_once_each(spark, defaults):
+    back = session("k4", step("9", 60, "a"), user="v")
+    visitors = made(spark, defaults, [*SESSIONS, back]).visitors
+    assert visitors.tolist() == [2, 1, 1]
+
+
 def test_transitions_stay_within_sessions(known):
     assert known.transitions.toarray().tolist() == [[0, 1, 0], [1, 0, 1], [0, 0, 0]]
 
@@ -74,6 +80,7 @@ def test_what_comes_from_the_cut_on_changes_nothing(spark, defaults, known):
     assert again.item_ids == known.item_ids
     assert (again.popularity != known.popularity).nnz == 0
     assert (again.transitions != known.transitions).nnz == 0
+    assert again.visitors.tolist() == known.visitors.tolist()
 
 
 def test_the_cut_itself_is_not_known(spark, defaults):

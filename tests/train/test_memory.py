@@ -104,7 +104,7 @@ def test_without_history_only_the_popular_are_spoken_of():
     found = of_one(small.history("u", []), known, previous_known=True)
     assert set(found) == {1, 2}
     told = {name for features in found.values() for name, value in features.items() if value}
-    assert told == {"popular", "popular_daypart"}
+    assert told == {"popular", "popular_daypart", "visits", "visits_of_category"}
 
 
 def test_no_query_has_no_memory():
@@ -130,7 +130,10 @@ def test_counts_are_those_of_the_era():
     early, late = small.MONDAY_S, small.MONDAY_S + small.DAY_S
     known = small.counted(small.catalogue(), [small.history("v", [0, 1] * 3)])
     nothing = [sparse.csr_matrix(m.shape, dtype=np.float32) for m in (known.popularity, known.transitions)]
-    eras = [Counted(early, *nothing), Counted(late, known.popularity, known.transitions)]
+    eras = [
+        Counted(early, *nothing, known.visitors * 0),
+        Counted(late, known.popularity, known.transitions, known.visitors),
+    ]
     users = small.users([small.history("u", [0], [early + 1])], known)
     asked = [{"known_steps": 1, "at_s": at_s, "previous_known": True} for at_s in (early + 10, late - 1, late)]
     found = memory_of(known, users, small.queries(*asked), eras)

@@ -50,6 +50,8 @@ def test_each_era_holds_what_was_done_before_it(tmp_path_factory, histories, hou
         assert counted[:2].sum(axis=0).tolist() == [events[item] for item in range(6)]
         assert (counted[:2] == counted[4:]).all()  # all of it in the south
         assert not counted[2:4].any()
+        visitors = oracle.visitors_before(plain(rows), era.from_s)
+        assert era.visitors.tolist() == [visitors[item] for item in range(6)]
         after = oracle.successions_before(plain(rows), era.from_s, GAP_S)
         pairs = zip(*era.transitions.nonzero(), strict=True)
         assert {(int(a), int(b)): era.transitions[a, b] for a, b in pairs} == dict(after)

@@ -46,6 +46,7 @@ def only(known, items):
         embedding=known.embedding[items],
         popularity=known.popularity[:, items],
         transitions=known.transitions[items][:, items],
+        visitors=known.visitors[items],
     )
 
 

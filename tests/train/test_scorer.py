@@ -84,8 +84,11 @@ def test_interest_speaks_of_items_that_the_user_has_not_met(scorer):
     _, users, queries = WORLD
     items = np.tile(np.arange(7), (len(queries.user), 1))
     interest = scorer.parts(scorer.encode(users, queries), users, queries, items)["interest"]
-    for q, (user, known) in enumerate(zip(queries.user, queries.known_steps, strict=True)):
-        met = np.isin(np.arange(7), users.item[user, : min(known, users.length[user])])
+    steps = np.arange(users.item.shape[1])
+    for q, user in enumerate(queries.user):
+        hidden = (steps >= queries.hidden_from[q]) & (steps < queries.hidden_to[q])
+        known = (steps < min(queries.known_steps[q], users.length[user])) & ~hidden
+        met = np.isin(np.arange(7), users.item[user, known])
         assert not interest[q, met].any()
         assert interest[q, ~met].all()
 

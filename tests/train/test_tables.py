@@ -73,9 +73,27 @@ def test_dayparts_agree_with_the_oracle_and_add_up_to_one(seed):
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0, atol=1e-5)
 
 
+@given(st.integers(0, 10_000))
+def test_visits_agree_with_the_oracle(seed):
+    known = chance.catalogue(np.random.default_rng(seed))
+    tables = item_tables(known, CPU)
+    events = known.popularity[:2].toarray().T.tolist()
+    expected = [oracle.visits(events, known, item) for item in range(7)]
+    assert tables.log_visits[0].tolist() == pytest.approx([each["visits"] for each in expected], abs=1e-5)
+    of_kind = tables.log_visits_of_kind[0, tables.category].tolist()
+    assert of_kind == pytest.approx([each["visits_of_category"] for each in expected], abs=1e-5)
+
+
+def test_people_come_back_to_a_home_and_not_to_an_airport():
+    known = dataclasses.replace(small.catalogue(n_items=3), categories=["home", "airport", "home"])
+    visits = [small.history("u", [0] * 30 + [1]), *[small.history(f"v{n}", [1]) for n in range(30)]]
+    home, airport, unmet_home = item_tables(small.counted(known, visits), CPU).log_visits[0].tolist()
+    assert home > unmet_home > airport == pytest.approx(0.0)
+
+
 def test_an_era_may_be_read_from_its_moment_on():
     known = small.catalogue()
-    none = Counted(-np.inf, known.popularity * 0, known.transitions)
+    none = Counted(-np.inf, known.popularity * 0, known.transitions, known.visitors)
     eras = [none, dataclasses.replace(none, from_s=10.0), dataclasses.replace(none, from_s=20.0)]
     tables = item_tables(known, CPU, eras)
     moments = torch.tensor([-1e9, 9.9, 10.0, 19.0, 20.0, 1e9], dtype=torch.float64)
@@ -87,7 +105,7 @@ def test_eras_of_different_width_stand_side_by_side():
     known = small.catalogue()
     early, late = ([small.history("v", items)] for items in ([0, 1], [0, 1, 0, 2, 0, 3]))
     counted = [small.counted(known, rows) for rows in (early, late)]
-    eras = [Counted(float(n), each.popularity, each.transitions) for n, each in enumerate(counted)]
+    eras = [Counted(float(n), each.popularity, each.transitions, each.visitors) for n, each in enumerate(counted)]
     tables = item_tables(known, CPU, eras)
     assert tables.successor[:, 0].tolist() == [[1, -1, -1], [1, 2, 3]]
     assert tables.leaves[:, 0].tolist() == [1.0, 3.0]

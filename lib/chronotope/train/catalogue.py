@@ -68,6 +68,7 @@ def catalogue_of(
         daypart_of_slot=np.array([dayparts.index(name) for name in names], dtype=np.int64),
         popularity=popularity_matrix(popular, item_ids, regions, dayparts),
         transitions=transition_matrix(transition_counts(steps).toPandas(), item_ids),
+        visitors=visitor_counts(steps).toPandas().set_index("item_id")["n"].loc[item_ids].to_numpy(np.float32),
     )
 
 
@@ -75,6 +76,11 @@ def popularity_counts(steps: DataFrame, settings: Settings) -> DataFrame:
     """Events per item, region (null where unknown) and daypart: item_id, region, daypart, n."""
     daypart = daypart_of(F.col("slot"), settings.night.dayparts).alias("daypart")
     return steps.groupBy("item_id", "region", daypart).agg(F.count("*").alias("n"))
+
+
+def visitor_counts(steps: DataFrame) -> DataFrame:
+    """Users who met each item: item_id, n."""
+    return steps.select("item_id", "user_id").distinct().groupBy("item_id").agg(F.count("*").alias("n"))
 
 
 def transition_counts(steps: DataFrame) -> DataFrame:

@@ -42,6 +42,8 @@ EVERYBODY = {
     "following_sum": "next",
     "distance": "near",
     "in_region": "near",
+    "visits": "popular",
+    "visits_of_category": "popular",
 }
 # Feature: the named part of the score that it belongs to.
 FEATURES = {
@@ -245,6 +247,8 @@ def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: 
         *following(tables, era, last, item),
         torch.log1p(metres / LOG_M),
         ((tables.region[item] == region) & (region >= 0)).float(),
+        tables.log_visits[era, item],
+        tables.log_visits_of_kind[era, tables.category[item]],
     ]
     return torch.stack(parts, dim=1).nan_to_num(nan=0.0)
 

@@ -35,17 +35,24 @@ def eras(
     """
     moments = spread(files, catalogue, end_s, load)
     rows, n_items = catalogue.popularity.shape
-    popularity, transitions = (sparse.csr_matrix((len(moments) * n, n_items)) for n in (rows, n_items))
+    heights = (rows, n_items, 1)  # of an era in popularity, transitions, visitors
+    totals = [sparse.csr_matrix((len(moments) * height, n_items)) for height in heights]
     for users in histories(files, catalogue, load):
-        new_popularity, new_transitions = counted(users, catalogue, moments, gap_s)
-        popularity, transitions = popularity + new_popularity, transitions + new_transitions
-    so_far = [sparse.csr_matrix((n, n_items), dtype=np.float32) for n in (rows, n_items)]
-    found = [Counted(-np.inf, *so_far)]
+        new = counted(users, catalogue, moments, gap_s)
+        totals = [total + more for total, more in zip(totals, new, strict=True)]
+    so_far = [sparse.csr_matrix((height, n_items)) for height in heights]
+    found = [as_of(-np.inf, so_far)]
     for era, moment in enumerate(moments):
-        added = popularity[era * rows : (era + 1) * rows], transitions[era * n_items : (era + 1) * n_items]
+        added = [total[era * height : (era + 1) * height] for total, height in zip(totals, heights, strict=True)]
         so_far = [total + more for total, more in zip(so_far, added, strict=True)]
-        found.append(Counted(float(moment), *[total.astype(np.float32).tocsr() for total in so_far]))
+        found.append(as_of(float(moment), so_far))
     return found
+
+
+def as_of(moment: float, totals: Sequence[sparse.csr_matrix]) -> Counted:
+    """Popularity, transitions and visitors [1, N] that had been counted by a moment."""
+    popularity, transitions, visitors = (total.astype(np.float32).tocsr() for total in totals)
+    return Counted(moment, popularity, transitions, visitors.toarray()[0])
 
 
 def histories(files: Sequence[Path], catalogue: Catalogue, load: Loader) -> Iterator[Users]:
@@ -72,7 +79,10 @@ def real(users: Users) -> Bools:
 
 
 def counted(users: Users, catalogue: Catalogue, moments: Doubles, gap_s: float) -> tuple[sparse.csr_matrix, ...]:
-    """Events and successions between the moments: [E (1 + R) D, N] and [E N, N]; later ones are left out."""
+    """What there was between the moments; what came later is left out.
+
+    Events [E (1 + R) D, N], successions [E N, N], and users who met an item for the first time [E, N].
+    """
     user, step = np.nonzero(real(users))
     item, at_s = users.item[user, step], users.at_s[user, step]
     era = np.searchsorted(moments, at_s, side="right")
@@ -88,7 +98,9 @@ def counted(users: Users, catalogue: Catalogue, moments: Doubles, gap_s: float) 
     before = before_in_session(users, gap_s)[user, step]
     follows = before >= 0
     row = era[follows] * n_items + before[follows]
-    return popularity, counts_of(row, item[follows], (len(moments) * n_items, n_items))
+    transitions = counts_of(row, item[follows], (len(moments) * n_items, n_items))
+    _, first = np.unique(user * n_items + item, return_index=True)  # steps are in order
+    return popularity, transitions, counts_of(era[first], item[first], (len(moments), n_items))
 
 
 def counts_of(row: Ints, column: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:

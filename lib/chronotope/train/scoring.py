@@ -47,6 +47,7 @@ class Catalogue:
     popularity: sparse.csr_matrix  # [(1 + regions) * dayparts, N] events; row (1 + region) * dayparts + daypart;
     #   the rows of region -1 count the events of every region
     transitions: sparse.csr_matrix  # [N, N] times that the column's item followed the row's in a session
+    visitors: Floats  # [N] users who met the item
 
     @cached_property
     def item_index(self) -> pd.Index[str]:
@@ -71,6 +72,7 @@ class Counted:
     from_s: float  # epoch seconds: from when on this may be known
     popularity: sparse.csr_matrix  # [(1 + regions) * dayparts, N]
     transitions: sparse.csr_matrix  # [N, N]
+    visitors: Floats  # [N]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ MAX_SUCCESSORS = 40
 MAX_POPULAR = 30  # per region, and overall
 NEIGHBOUR_M = 2000.0  # an item farther than this is no neighbour, however empty the land
 DAYPART_PRIOR = 5.0  # events of an item's category that are mixed into the item's own dayparts
+VISITOR_PRIOR = 2.0  # visitors who come as often as an item's category is visited, mixed into the item's own
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class ItemTables:
     popular: Tensor  # [E, 1 + R, T] the items with most events, everywhere and by region, -1 for none
     log_share: Tensor  # [E, N] logarithm of an item's share of all events
     log_daypart: Tensor  # [E, N, D] logarithm of a daypart's share of the item's events
+    log_visits: Tensor  # [E, N] logarithm of an item's events per user who met it
+    log_visits_of_kind: Tensor  # [E, C] the same of a category's events and pairs of an item and a user who met it
 
     def eras(self, at_s: Tensor) -> Tensor:
         """The era that each moment may read; the first one for earlier moments than that."""
@@ -90,13 +93,14 @@ def item_tables(catalogue: Catalogue, device: torch.device, eras: Sequence[Count
         eras: what had been counted by some moments, earliest first.
 
     """
-    eras = eras or [Counted(-np.inf, catalogue.popularity, catalogue.transitions)]
+    eras = eras or [Counted(-np.inf, catalogue.popularity, catalogue.transitions, catalogue.visitors)]
     place = metres_of(catalogue.lat, catalogue.lon)
     kinds, category = np.unique(np.array(catalogue.categories, dtype=object), return_inverse=True)
     of_kind = sparse.csr_matrix(
         (np.ones(len(category), np.float32), (np.arange(len(category)), category)), shape=(len(category), len(kinds))
     )
     n_dayparts = len(catalogue.dayparts)
+    visits = [log_visits(era.popularity[:n_dayparts], era.visitors, of_kind) for era in eras]
     dense = {
         "from_s": np.array([era.from_s for era in eras], dtype=np.float64),
         "place": place,
@@ -109,6 +113,8 @@ def item_tables(catalogue: Catalogue, device: torch.device, eras: Sequence[Count
         "popular": np.stack(padded_alike([popular(era.popularity, n_dayparts) for era in eras])),
         "log_share": np.stack([log_share(era.popularity[:n_dayparts]) for era in eras]),
         "log_daypart": np.stack([log_daypart(era.popularity[:n_dayparts], of_kind) for era in eras]),
+        "log_visits": np.stack([of_item for of_item, _ in visits]),
+        "log_visits_of_kind": np.stack([of_category for _, of_category in visits]),
     }
     return ItemTables(
         followed=Lookup.of_matrices([era.transitions for era in eras], device),
@@ -170,6 +176,20 @@ def log_daypart(by_daypart: sparse.csr_matrix, of_kind: sparse.csr_matrix) -> Fl
     prior = of_kind @ ((kind + 1) / (kind.sum(axis=1, keepdims=True) + kind.shape[1]))
     share = (own + DAYPART_PRIOR * prior) / (own.sum(axis=1, keepdims=True) + DAYPART_PRIOR)
     logs: Floats = np.log(share).astype(np.float32)
+    return logs
+
+
+def log_visits(by_daypart: sparse.csr_matrix, visitors: Floats, of_kind: sparse.csr_matrix) -> tuple[Floats, Floats]:
+    """Logarithms of the events per visitor of the items [N] and of the categories [C]: whether people come back.
+
+    `(n_i + V q_k) / (v_i + V)` with `q_k = (n_k + V) / (v_k + V)`: an item that few have met is taken for one of its
+    category, a category that few have met for one where nobody comes back.
+    """
+    n = np.asarray(by_daypart.sum(axis=0), dtype=np.float64).ravel()
+    v = visitors.astype(np.float64)
+    of_category = (of_kind.T @ n + VISITOR_PRIOR) / (of_kind.T @ v + VISITOR_PRIOR)
+    of_item = (n + VISITOR_PRIOR * (of_kind @ of_category)) / (v + VISITOR_PRIOR)
+    logs: tuple[Floats, Floats] = (np.log(of_item).astype(np.float32), np.log(of_category).astype(np.float32))
     return logs
 
 
