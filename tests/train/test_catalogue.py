@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
 from chronotope.errors import DataError
 from chronotope.train.catalogue import MAX_SUCCESSORS, catalogue_of, transition_counts
-from chronotope.train.histories import item_steps
+from chronotope.train.histories import histories, item_steps
+from chronotope.train.past import eras
 from tests.rows import MONDAY, NIGHT, frame
 from tests.train.test_histories import HOUR, session, step
 
@@ -67,6 +70,18 @@ def test_visitors_are_counted_once_each(spark, defaults):
     back = session("k4", step("9", 60, "a"), user="v")
     visitors = made(spark, defaults, [*SESSIONS, back]).visitors
     assert visitors.tolist() == [2, 1, 1]
+
+
+def test_training_counts_the_same_from_histories(spark, defaults, tmp_path):
+    """Last of its eras; a training query and one of the night then read the same features."""
+    sessions = [*SESSIONS, session("k4", step("9", 60, "a", region="r2"), step("10", 61, "b"), user="v")]
+    known = made(spark, defaults, sessions)
+    histories(frame(spark, "sessions", sessions), 100).write.parquet(str(tmp_path / "histories"))
+    files = sorted((tmp_path / "histories").glob("*.parquet"))
+    counted = eras(files, known, CUT.replace(tzinfo=dt.UTC).timestamp(), 5 * HOUR.total_seconds())[-1]
+    assert counted.popularity.toarray().tolist() == known.popularity.toarray().tolist()
+    assert counted.transitions.toarray().tolist() == known.transitions.toarray().tolist()
+    assert counted.visitors.tolist() == known.visitors.tolist() == [2, 2, 1]
 
 
 def test_transitions_stay_within_sessions(known):
