@@ -132,7 +132,7 @@ def test_a_state_of_another_size_is_refused(defaults):
 
 def test_a_list_is_for_when_its_daypart_comes_next(defaults):
     maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults), NIGHT_END)
-    asked = maker.asked(pa.array([["weekday", "weekend"]]), pa.array([["west", ""]]), np.array([4]))
+    asked = maker.asked(np.zeros(2, int), pa.array(["weekday", "weekend"]), pa.array(["west", ""]), np.array([4]))
     days = (asked.queries.at_s - NIGHT_END.timestamp()) / 86_400
     assert days.tolist() == [6.5, 2.5]  # Wednesday and Saturday at noon
     assert asked.queries.slot.tolist() == list(SLOTS.values())
@@ -161,7 +161,7 @@ def test_the_lists_do_not_depend_on_who_else_is_in_the_batch(defaults, monkeypat
         for n in range(12)
     ]
     together = made(defaults, users)
-    monkeypatch.setattr(lists, "MAX_SCORES", 1)  # one user at a time
+    monkeypatch.setattr(lists, "MAX_SCORES", 1)  # one list at a time
     assert made(defaults, users[::-1]) == together
     assert len(together) == 24
 

@@ -99,8 +99,8 @@ def test_largest_agrees_with_sorting(n, size, seed):
 class Rough(PlainScorer):
     """Scores that are the sums of the parts within 1e-4 only, as `Scorer` allows: too low for the best item."""
 
-    def score(self, states, users, queries):
-        exact = super().score(states, users, queries)
+    def score(self, states, users, queries, among=None):
+        exact = super().score(states, users, queries, among)
         return exact + np.where(exact == exact.max(), -9e-5, 9e-5).astype(np.float32)
 
 
@@ -111,3 +111,22 @@ def test_scores_that_are_off_by_as_much_as_they_may_be_change_no_list():
     true = np.argsort(-weights)[:3]
     assert true[0] not in np.argsort(-scorer.score(*asked)[0])[:3]  # so the best three by score are others
     assert ranked(scorer, *asked, np.ones((1, 40), bool), 20, 3).items[0].tolist() == true.tolist()
+
+
+class Counting(PlainScorer):
+    """Keeps how many items it was asked to score."""
+
+    def score(self, states, users, queries, among=None):
+        scores = super().score(states, users, queries, among)
+        self.scored = scores.shape[1]
+        return scores
+
+
+@pytest.mark.parametrize(("n_allowed", "n_scored"), [(3, 3), (20, 20), (21, 40)])
+def test_where_few_items_may_stand_the_others_are_not_scored(n_allowed, n_scored):
+    scorer = Counting(catalogue([item(f"i{j:02d}") for j in range(40)]), tuple(np.arange(40.0)))
+    mask = np.zeros((1, 40), bool)
+    mask[0, 5 : 5 + n_allowed] = True
+    lists = ranked(scorer, scorer.encode(NOBODY, queries()), NOBODY, queries(), mask, 10, 2)
+    assert lists.items[0].tolist() == [4 + n_allowed, 3 + n_allowed]
+    assert scorer.scored == n_scored

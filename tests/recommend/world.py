@@ -71,11 +71,12 @@ class PlainScorer:
         steps = queries.known_steps.astype(np.float32)
         return np.stack([steps % 4, np.ones_like(steps), steps], axis=1)
 
-    def score(self, states, users, queries):
-        every = np.broadcast_to(np.arange(len(self.weights)), (len(queries.user), len(self.weights)))
+    def score(self, states, users, queries, among=None):
+        among = np.arange(len(self.weights)) if among is None else among
+        every = np.broadcast_to(among, (len(queries.user), len(among)))
         return sum(self.parts(states, users, queries, every).values())
 
-    def parts(self, states, users, queries, items):
+    def parts(self, states, users, queries, items, among=None):
         habit = (users.item[queries.user][:, None, :] == items[:, :, None]).sum(axis=2)
         this_time = states[:, :1] * ((items + queries.slot[:, None]) % 3)
         return {

@@ -37,6 +37,18 @@ def test_popularity_ranks_by_events(small):
     assert (scores == scores[0]).all()
 
 
+@pytest.mark.parametrize("columns", [[2], [0, 1, 5]])
+def test_asked_about_some_items_it_says_the_same_of_them(small, columns):
+    known, who, asked = small
+    scorer = CountBlend(known, dict.fromkeys(KINDS, START))
+    among, items = np.array(columns), np.tile(columns, (len(asked.user), 1))
+    states = scorer.encode(who, asked)
+    np.testing.assert_array_equal(scorer.score(states, who, asked, among), scorer.score(states, who, asked)[:, among])
+    expected = scorer.parts(states, who, asked, items)
+    for name, values in scorer.parts(states, who, asked, items, among).items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
 def test_user_frequency_ranks_the_users_own_first(small):
     known, who, asked = small
     assert scores_of(named(known, "user_frequency"), who, asked).argmax(axis=1).tolist() == [1, 1, 5, 1]

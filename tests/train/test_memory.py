@@ -99,6 +99,19 @@ def test_groups_are_bounded_by_what_the_user_with_most_items_takes(monkeypatch):
     assert max(groups) * batch.own.shape[1] <= 400
 
 
+def test_of_items_that_are_not_asked_about_only_those_met_are_spoken_of():
+    known, users, queries = chance.world(3)
+    tables = item_tables(known, CPU)
+    batch = batch_of(users, queries, tables, CPU)
+    whole, some = memory(batch, tables), memory(batch, tables, torch.tensor([1, 4]))
+    met = whole.features[:, list(FEATURES).index("seen")] > 0
+    kept = met | torch.isin(whole.item, torch.tensor([1, 4]))
+    assert not kept.all()
+    assert torch.equal(some.query, whole.query[kept])
+    assert torch.equal(some.item, whole.item[kept])
+    assert torch.equal(some.features, whole.features[kept])
+
+
 def test_without_history_only_the_popular_are_spoken_of():
     known = small.counted(small.catalogue(), [small.history("v", [1, 2, 1])])
     found = of_one(small.history("u", []), known, previous_known=True)

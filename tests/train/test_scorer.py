@@ -106,6 +106,17 @@ def test_parts_are_those_of_the_batch_that_they_are_asked_of(scorer):
     assert np.abs(sum(again.values()) - expected).max() > 1e-2
 
 
+@pytest.mark.parametrize("columns", [[2], [0, 3, 6], list(range(7))])
+def test_asked_about_some_items_it_says_the_same_of_them(any_scorer, columns):
+    _, users, queries = WORLD
+    states = any_scorer.encode(users, queries)
+    among, items = np.array(columns), np.tile(columns, (len(queries.user), 1))
+    of_all, parts = any_scorer.score(states, users, queries), any_scorer.parts(states, users, queries, items)
+    assert any_scorer.score(states, users, queries, among) == close(of_all[:, among])
+    for name, values in any_scorer.parts(states, users, queries, items, among).items():
+        assert values == close(parts[name])
+
+
 def test_parts_of_no_item_are_zero(scorer):
     _, users, queries = WORLD
     some = taken(queries, np.array([3]))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from chronotope.config import Settings
 from chronotope.errors import ModelError
@@ -33,7 +32,7 @@ HISTORY_FIELDS = ["user_id", *(field for field in STEP_FIELDS if field != "event
 
 @dataclass(frozen=True)
 class Asked:
-    """The lists that a batch of users is asked for, with the names that they are filed under."""
+    """The lists that users are asked for, with the names that they are filed under."""
 
     queries: Queries
     dayparts: pa.Array  # [Q] names
@@ -55,24 +54,31 @@ class ListMaker:
         self.categories = pa.array(catalogue.categories, pa.string()).dictionary_encode()
 
     def rows(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """The lists of any number of rows of `contexts.users_asked`, some users at a time.
+        """The lists of any number of rows of `contexts.users_asked`, some lists at a time.
 
-        At most `infer.batch_users` at a time, those of one region together, for they share what the region costs;
-        then those of similar length, for padding costs as much as steps.
+        Those for one region are made together, for few items may stand in them; then those of users with histories of
+        similar length, for padding costs as much as steps.
         """
-        n_lists = max(1, len(batch.column("dayparts").flatten()))
-        at_once = min(MOST_QUERIES, MAX_SCORES // max(1, len(self.item_ids)))
-        size = max(1, min(self.settings.infer.batch_users, at_once * batch.num_rows // n_lists))
-        likeliest = pc.list_element(batch.column("regions"), 0).dictionary_encode().indices
-        order = np.lexsort((lengths(batch.column("item_id")), likeliest))
-        for start in range(0, batch.num_rows, size):
-            yield self.of_users(batch.take(pa.array(order[start : start + size])))
+        user = np.repeat(np.arange(batch.num_rows), lengths(batch.column("dayparts")))
+        region = self.region_of(batch.column("regions").flatten())
+        order = np.lexsort((user, lengths(batch.column("item_id"))[user], region))
+        at_once = max(1, min(MOST_QUERIES, MAX_SCORES // max(1, len(self.item_ids))))
+        for some in at_a_time(user[order], at_once, self.settings.infer.batch_users):
+            yield self.of_lists(batch, user[order[some]], pa.array(order[some]))
 
-    def of_users(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The lists of one batch of users, as rows."""
-        catalogue = self.scorer.catalogue
-        users = users_of(batch.select(HISTORY_FIELDS).to_pandas(), catalogue)
-        asked = self.asked(batch.column("dayparts"), batch.column("regions"), users.length)
+    def of_lists(self, batch: pa.RecordBatch, user: Ints, chosen: pa.Array) -> pa.RecordBatch:
+        """Some of the lists of a batch of users, as rows.
+
+        Args:
+            batch: rows of `contexts.users_asked`.
+            user: [Q] whose list each is, a row of the batch.
+            chosen: [Q] which of the batch's lists each is, counted over all users.
+        """
+        distinct, user = np.unique(user, return_inverse=True)
+        dayparts, regions = (batch.column(name).flatten().take(chosen) for name in ("dayparts", "regions"))
+        batch = batch.take(pa.array(distinct))
+        users = users_of(batch.select(HISTORY_FIELDS).to_pandas(), self.scorer.catalogue)
+        asked = self.asked(user, dayparts, regions, users.length)
         states = self.states(users, batch.column("encoded"))[asked.queries.user]
         hidden = members(batch.column("hidden"), self.item_ids)
         mask = self.candidates.mask(users, asked.queries, hidden)
@@ -83,9 +89,9 @@ class ListMaker:
         """The lists for users without history: by popularity, for every daypart and every region and for none."""
         scorer = Popularity(self.scorer.model_id, self.scorer.catalogue)
         nobody = no_history(ANYBODY)
+        dayparts, user = pa.array(list(self.slots)), np.zeros(len(self.slots), np.int64)
         for region in ["", *self.scorer.catalogue.regions]:
-            dayparts = pa.array([list(self.slots)])
-            asked = self.asked(dayparts, pa.array([[region] * len(self.slots)]), nobody.length)
+            asked = self.asked(user, dayparts, pa.array([region] * len(self.slots)), nobody.length)
             mask = self.candidates.mask(nobody, asked.queries, None)
             states = scorer.encode(nobody, asked.queries)
             lists = self.lists(scorer, states, nobody, asked.queries, mask)
@@ -96,26 +102,30 @@ class ListMaker:
         recommend = self.settings.recommend
         return ranked(scorer, states, users, queries, mask, recommend.candidates, recommend.k)
 
-    def asked(self, dayparts: pa.Array, regions: pa.Array, known_steps: Ints) -> Asked:
-        """The queries of a batch: a morning list knows the whole history, but not what comes just before.
+    def asked(self, user: Ints, dayparts: pa.Array, regions: pa.Array, known_steps: Ints) -> Asked:
+        """The queries of some lists: a morning list knows the whole history, but not what comes just before.
 
         Args:
-            dayparts: [B] arrays of names, one per list.
-            regions: [B] arrays of as many names.
+            user: [Q] row of the user in the batch.
+            dayparts: [Q] names.
+            regions: [Q] names.
             known_steps: [B] lengths of the histories.
         """
-        user: Ints = np.repeat(np.arange(len(dayparts)), lengths(dayparts))
-        whens, wheres = dayparts.flatten(), regions.flatten()
-        names = whens.to_pylist()
+        names = dayparts.to_pylist()
         queries = Queries(
             user=user,
             known_steps=known_steps[user],
             at_s=np.array([self.at_s[name] for name in names], dtype=np.float64),
             slot=np.array([self.slots[name] for name in names], dtype=np.int64),
-            region=self.scorer.catalogue.region_index.get_indexer(wheres.to_pandas()).astype(np.int64),
+            region=self.region_of(regions),
             previous_known=np.zeros(user.size, dtype=bool),
         )
-        return Asked(queries, whens, wheres)
+        return Asked(queries, dayparts, regions)
+
+    def region_of(self, names: pa.Array) -> Ints:
+        """The regions' indices in the catalogue, -1 for those it does not know."""
+        found: Ints = self.scorer.catalogue.region_index.get_indexer(names.to_pandas()).astype(np.int64)
+        return found
 
     def states(self, users: Users, encoded: pa.Array) -> Floats:
         """The users' states, [B, D]: those given, and for users without one, encoded from the histories.
@@ -156,3 +166,23 @@ class ListMaker:
             "reason": reasons(parts, self.categories.take(pa.array(items)), dayparts.take(of_list), placed),
         }
         return pa.RecordBatch.from_pydict(columns)
+
+
+def at_a_time(user: Ints, most: int, most_users: int) -> Iterator[slice]:
+    """Cut lists, those of a user side by side, into runs of at most `most` lists and `most_users` users.
+
+    Args:
+        user: [Q] whose list each is.
+        most: lists of one run, at least 1.
+        most_users: users of one run, at least 1.
+
+    >>> list(at_a_time(np.array([4, 4, 7, 2, 2]), 3, 2))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    nth_user = np.cumsum(np.diff(user, prepend=user[:1]) != 0)  # [Q] 0 for the first user
+    start = 0
+    while start < len(user):
+        other = int(np.searchsorted(nth_user, nth_user[start] + most_users))
+        end = min(start + most, other)
+        yield slice(start, end)
+        start = end

@@ -24,11 +24,14 @@ class Popularity:
         """No state, [Q, 0]."""
         return np.zeros((len(queries.user), 0), np.float32)
 
-    def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
-        """The score of every item, [Q, N]."""
+    def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
+        """The score of every item asked about, [Q, C]."""
         daypart = self.catalogue.daypart_of_slot[queries.slot]
-        return self.counter.popular_here((1 + queries.region) * len(self.catalogue.dayparts) + daypart)
+        scores = self.counter.popular_here((1 + queries.region) * len(self.catalogue.dayparts) + daypart)
+        return scores if among is None else scores[:, among]
 
-    def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> dict[str, Floats]:
+    def parts(
+        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
+    ) -> dict[str, Floats]:
         """All of the score of the chosen items [Q, K] is `popular`."""
         return {"popular": np.take_along_axis(self.score(states, users, queries), items, axis=1)}

@@ -1,6 +1,6 @@
 """The best K candidates of each list, in an order that does not depend on chance.
 
-Letters: Q queries, N items, M shortlisted items, K items shown.
+Letters: Q queries, N items, C of them scored, M shortlisted items, K items shown.
 """
 
 from __future__ import annotations
@@ -35,22 +35,28 @@ def ranked(
 ) -> Lists:
     """The `k` best of the candidates in `mask` [Q, N], by the sum of their parts, ties by item_id.
 
-    The whole catalogue is scored, and of the `shortlist_size` best candidates those have their parts computed that may
-    be among the `k` best. A score is the sum of its parts, each rounded to 1e-6, so the parts of a row add up to its
-    score. As `Scorer.score` agrees with the sum within 1e-4, the lists are exact unless more candidates than the
-    shortlist has room to spare lie within 2e-4 of the last one shown.
+    What may stand in any of the lists is scored, and of the `shortlist_size` best candidates those have their parts
+    computed that may be among the `k` best. A score is the sum of its parts, each rounded to 1e-6, so the parts of a
+    row add up to its score. As `Scorer.score` agrees with the sum within 1e-4, the lists are exact unless more
+    candidates than the shortlist has room to spare lie within 2e-4 of the last one shown.
 
     Raises:
         ModelError: when an item has no finite score.
     """
-    scores = scorer.score(states, users, queries)
+    columns = np.flatnonzero(mask.any(axis=0))
+    # Leaving out few items would cost more, for copies of what belongs to the others, than it saves.
+    among = columns if 2 * columns.size <= mask.shape[1] else None
+    if among is not None:
+        mask = mask[:, among]
+    scores = scorer.score(states, users, queries, among)  # [Q, C]
     if not np.isfinite(scores.sum()):  # one pass: a sum is a number only when all its terms are
         raise ModelError(f"model {scorer.model_id} gives a score that is no number: train it again")
     shortlist = largest(scores, mask, max(k, shortlist_size))  # [Q, M]
     there = np.take_along_axis(mask, shortlist, axis=1)
     may_win = close_to_best(np.take_along_axis(scores, shortlist, axis=1), there, k)
     shortlist, there = shortlist[:, :may_win], there[:, :may_win]
-    given = scorer.parts(states, users, queries, shortlist)
+    shortlist = shortlist if among is None else among[shortlist]
+    given = scorer.parts(states, users, queries, shortlist, among)
     parts = {name: rounded(values) for name, values in given.items()}
     totals = rounded(np.sum(list(parts.values()), axis=0))
     order = np.lexsort((shortlist, np.where(there, -totals, np.inf)), axis=-1)[:, :k]

@@ -1,6 +1,6 @@
 """The count model: a tuned, additive blend of what counting says; and the yardsticks, which are blends too.
 
-Letters: Q queries, N items, K items chosen, F features of `chronotope.train.counts`.
+Letters: Q queries, N items, C of them asked about, K chosen per query, F features of `chronotope.train.counts`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from chronotope.errors import ModelError
 from chronotope.train.counts import FEATURES, Counter, Evidence
-from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
+from chronotope.train.scoring import Catalogue, Floats, Ints, Last, Queries, Users
 
 Weights = Mapping[str, float]  # feature to weight; a feature that is not named weighs nothing
 
@@ -56,6 +56,7 @@ class CountBlend:
         self.catalogue = catalogue
         self.weights = {kind: dict(weights[kind]) for kind in KINDS}
         self._counter = Counter(catalogue)
+        self._last = Last[Evidence]()
         self._by_kind = np.array(
             [[self.weights[kind].get(feature, 0.0) for feature in FEATURES] for kind in KINDS], dtype=np.float32
         )
@@ -64,17 +65,19 @@ class CountBlend:
         """No states: [Q, 0]."""
         return np.empty((len(queries.user), 0), dtype=np.float32)
 
-    def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
-        """The score of every item, [Q, N]; higher is better."""
-        return self.evidence(users, queries).scores(self.weights_of(queries))
+    def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
+        """The score of every item asked about, [Q, C]; higher is better."""
+        return self.evidence(users, queries).scores(self.weights_of(queries), among)
 
-    def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> Mapping[str, Floats]:
+    def parts(
+        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
+    ) -> Mapping[str, Floats]:
         """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero where -1."""
         return self.evidence(users, queries).parts(self.weights_of(queries), items)
 
     def evidence(self, users: Users, queries: Queries) -> Evidence:
         """All features of the queries."""
-        return self._counter.evidence(users, queries)
+        return self._last.of((users, queries), lambda: self._counter.evidence(users, queries))
 
     def weights_of(self, queries: Queries) -> Floats:
         """The weights of each query's kind, [Q, F]."""

@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from chronotope.places import EARTH_RADIUS_M
-from chronotope.train.scoring import Catalogue, Doubles, Floats, Ints, Queries, Users
+from chronotope.train.scoring import Catalogue, Doubles, Floats, Ints, Queries, Users, places_among
 
 RECENT_DAYS = {"recent_6h": 0.25, "recent_7d": 7.0, "recent_30d": 30.0}  # half-lives: today, this week, this season
 HOUR_WIDTH = 1.0  # hours: standard deviation of the kernel around the hour asked about
@@ -85,17 +85,19 @@ class Evidence:
     context: Ints  # [Q] row of `here`
     entries: tuple[Entries, ...]
 
-    def scores(self, weights: Floats) -> Floats:
-        """The sum of all features of every item under each query's weights [Q, F]: [Q, N]."""
+    def scores(self, weights: Floats, among: Ints | None = None) -> Floats:
+        """The sum of all features of every item asked about, all N for None, under each query's weights [Q, F]."""
         # Queries of one context that weigh both alike share the dense part.
         alike = np.column_stack([self.context, weights[:, :2]])
         kinds, kind = np.unique(alike, axis=0, return_inverse=True)
         overall, here = (kinds[:, [column]].astype(np.float32) for column in (1, 2))
-        dense = here * self.here[kinds[:, 0].astype(np.int64)] + overall * self.overall
-        scores: Floats = dense[kind.reshape(-1)]
-        n_items = scores.shape[1]
+        columns: Ints | slice = slice(None) if among is None else among
+        dense = here * self.here[kinds[:, 0].astype(np.int64)][:, columns] + overall * self.overall[columns]
+        scores: Floats = dense[kind.reshape(-1)]  # [Q, C]
+        place = places_among(among, len(self.overall))
         for block in self.entries:
-            scores.reshape(-1)[block.query * n_items + block.item] += block.weighted(weights)  # no pair comes twice
+            some = block.rows(np.flatnonzero(place[block.item] >= 0))
+            scores[some.query, place[some.item]] += some.weighted(weights)  # no pair comes twice
         return scores
 
     def parts(self, weights: Floats, items: Ints) -> dict[str, Floats]:

@@ -67,18 +67,28 @@ class Memory:
 
 
 @torch.no_grad()
-def memory(batch: Batch, tables: ItemTables) -> Memory:
+def memory(batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Memory:
     """The features of everything that memory can speak of.
 
     Per kernel `log(1 + x / LEAST)` of an item's sum x over the user's known steps, and `log(1 + 20 s)` of its share s
     of the same sum over all items; then what everybody did. All are zero where they do not apply.
+
+    Args:
+        batch: users and queries.
+        tables: what is known of the items.
+        among: items [C] that are asked about: of the others only the user's own are there, which are what the model
+            recalls; None for all.
+
     """
+    wanted = torch.full((len(tables.category),), among is None, device=batch.item.device)
+    if among is not None:
+        wanted[among] = True
     earlier = before(batch)
     about = torch.zeros(len(batch.user), len(ABOUT), device=batch.item.device)
     pairs = []
     for rows, n_steps in chunks(batch):
         about[rows] = at_large(batch, rows, n_steps)
-        pairs.append(pairs_of(batch, tables, earlier, rows, n_steps))
+        pairs.append(pairs_of(batch, tables, earlier, rows, n_steps, wanted))
     query, item, features = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     return Memory(query, item, features, about)
 
@@ -107,9 +117,12 @@ def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:
 
 
 def pairs_of(
-    batch: Batch, tables: ItemTables, earlier: Before, rows: Tensor, n_steps: int
+    batch: Batch, tables: ItemTables, earlier: Before, rows: Tensor, n_steps: int, wanted: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, items and features of the pairs of some of the queries, each of which knows at most `n_steps` steps."""
+    """Queries, items and features of the pairs of some of the queries, each of which knows at most `n_steps` steps.
+
+    Of items that are not `wanted` [N] only those stay that the user has met.
+    """
     user = batch.user[rows]
     own, turn = batch.own[user], batch.turn[user, :n_steps]  # [Q, U], [Q, L]
     values = kernels(batch, earlier, rows, n_steps)
@@ -118,6 +131,8 @@ def pairs_of(
     seen = sums[:, 0] > 0
     at, item = candidates(batch, tables, rows, own, seen)
     place, mine = places(own, seen, at, item)
+    kept = wanted[item] | mine
+    at, item, place, mine = at[kept], item[kept], place[kept], mine[kept]
     found = sums[at, :, place] * mine[:, None]  # [M, P]
     totals = sums.sum(dim=2)
     age_h = hours_ago(batch, rows, n_steps, turn, own.shape[1])

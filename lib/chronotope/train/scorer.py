@@ -1,7 +1,7 @@
 """A trained space-time model as a `Scorer`: one matrix product per batch of queries, and what memory adds.
 
-Letters: B users, Q queries, N items, K items asked for, M (query, item) pairs of memory, D size of a state (H of the
-encoder and twice E of a text embedding).
+Letters: B users, Q queries, N items, C of them asked about, K chosen per query, M (query, item) pairs of memory, D size
+of a state (H of the encoder and twice E of a text embedding).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chronotope.store.models import StoredModel, read_model, write_model
 from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.loss import added
 from chronotope.train.memory import FEATURES, Memory
-from chronotope.train.scoring import Catalogue, Floats, Ints, Queries, Users
+from chronotope.train.scoring import Catalogue, Floats, Ints, Last, Queries, Users, places_among
 from chronotope.train.space_time import Answer, SpaceTime, is_met
 from chronotope.train.tables import item_tables
 
@@ -37,7 +37,7 @@ class SpaceTimeScorer:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         self.tables = item_tables(catalogue, self.device)
-        self._last: tuple[tuple[Any, ...], tuple[Memory, Answer]] | None = None
+        self._last = Last[tuple[Memory, Answer]]()
         with torch.no_grad():
             self.vectors = self.model.vectors()
             self.with_bias = torch.cat([self.vectors, self.model.popular[:, None]], dim=1)  # [N, D + 1]
@@ -48,17 +48,21 @@ class SpaceTimeScorer:
         return to_numpy(self.model.states(self.batch(users, queries), self.vectors))
 
     @torch.no_grad()
-    def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
-        """The score of every item, [Q, N]; higher is better."""
-        known, answer = self.answer(states, users, queries)
-        scores = functional.pad(answer.wanted, (0, 1), value=1.0) @ self.with_bias.T
-        return to_numpy(added(scores, answer.said, known.query, known.item))
+    def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
+        """The score of every item asked about, [Q, C]; higher is better."""
+        known, answer = self.answer(states, users, queries, among)
+        place = self.to_device(places_among(among, len(self.vectors)))
+        weights = self.with_bias if among is None else self.with_bias[self.to_device(among)]
+        scores = functional.pad(answer.wanted, (0, 1), value=1.0) @ weights.T
+        return to_numpy(added(scores, answer.said, known.query, place[known.item]))
 
     @torch.no_grad()
-    def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> Mapping[str, Floats]:
+    def parts(
+        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
+    ) -> Mapping[str, Floats]:
         """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero for an item -1."""
-        known, answer = self.answer(states, users, queries)
-        chosen = torch.from_numpy(items).to(self.device)
+        known, answer = self.answer(states, users, queries, among)
+        chosen = self.to_device(items)
         there = chosen >= 0
         index = chosen.clamp(min=0)
         parts = {name: torch.zeros(chosen.shape, device=self.device) for name in PARTS}
@@ -73,25 +77,23 @@ class SpaceTimeScorer:
                 parts[name][found] += values
         return {name: to_numpy(values * there) for name, values in parts.items()}
 
-    def answer(self, states: Floats, users: Users, queries: Queries) -> tuple[Memory, Answer]:
-        """The memory of the queries, and the model's answer to them.
+    def answer(self, states: Floats, users: Users, queries: Queries, among: Ints | None) -> tuple[Memory, Answer]:
+        """The memory of the queries, and the model's answer to them."""
 
-        The last one is kept: whoever has scored a batch asks for the parts of the same batch next.
-        """
-        asked = (states, users, queries)
-        if self._last is None or any(now is not then for now, then in zip(asked, self._last[0], strict=True)):
+        def make() -> tuple[Memory, Answer]:
             batch = self.batch(users, queries)
-            known = self.model.remember(batch, self.tables)
-            self._last = (asked, (known, self.model.answer(batch, self.to_device(states), self.vectors, known)))
-        return self._last[1]
+            known = self.model.remember(batch, self.tables, None if among is None else self.to_device(among))
+            return known, self.model.answer(batch, self.to_device(states).float(), self.vectors, known)
+
+        return self._last.of((states, users, queries, among), make)
 
     def batch(self, users: Users, queries: Queries) -> Batch:
         """Users and queries as tensors."""
         return batch_of(users, queries, self.tables, self.device)
 
-    def to_device(self, states: Floats) -> Tensor:
-        """States as a tensor."""
-        return torch.from_numpy(states).float().to(self.device)
+    def to_device(self, array: Floats | Ints) -> Tensor:
+        """An array as a tensor."""
+        return torch.from_numpy(array).to(self.device)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the model's files into a folder.

@@ -1,17 +1,17 @@
 """What every model answers: how well does each item fit a user at a time and in a place, part by part.
 
-Letters: B users, L steps of the longest user in a batch, Q queries, N items of the catalogue, K items asked for,
-E size of a text embedding, D size of a state.
+Letters: B users, L steps of the longest user in a batch, Q queries, N items of the catalogue, C of them asked about,
+K items chosen per query, E size of a text embedding, D size of a state.
 
 An index of -1 means padding, unknown or none, for items, actions and regions alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 MOST_QUERIES = 1024  # that should be asked at a time: what a model remembers for each takes it some 100 kB
 
@@ -109,7 +110,11 @@ class Queries:
 
 
 class Scorer(Protocol):
-    """A model that ranks the catalogue. Scores are additive: the parts of an item sum to its score within 1e-4."""
+    """A model that ranks the catalogue. Scores are additive: the parts of an item sum to its score within 1e-4.
+
+    Where few items may be listed, `among` names their columns [C], ascending: what other items score is not asked, and
+    a model may leave it out; None asks about all N.
+    """
 
     model_id: str
     catalogue: Catalogue
@@ -118,10 +123,38 @@ class Scorer(Protocol):
         """The users' states after each query's known steps, [Q, D]; D may be 0 for a model without state."""
         ...
 
-    def score(self, states: Floats, users: Users, queries: Queries) -> Floats:
-        """The score of every item, [Q, N]; higher is better."""
+    def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
+        """The score of every item asked about, [Q, C]; higher is better."""
         ...
 
-    def parts(self, states: Floats, users: Users, queries: Queries, items: Ints) -> Mapping[str, Floats]:
-        """What each named part adds to the score of the chosen items [Q, K]: name to [Q, K]."""
+    def parts(
+        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
+    ) -> Mapping[str, Floats]:
+        """What each named part adds to the score of the chosen items [Q, K], columns of `among`: name to [Q, K]."""
         ...
+
+
+def places_among(among: Ints | None, n_items: int) -> Ints:
+    """Where each item of the catalogue stands among those asked about, [N]; -1 for the others.
+
+    >>> places_among(np.array([1, 3]), 4).tolist()
+    [-1, 0, -1, 1]
+    """
+    if among is None:
+        return np.arange(n_items)
+    place: Ints = np.full(n_items, -1, dtype=np.int64)
+    place[among] = np.arange(len(among))
+    return place
+
+
+class Last(Generic[T]):
+    """Keeps the last answer: whoever has scored a batch asks for the parts of the very same batch next."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[object, ...], T] | None = None
+
+    def of(self, asked: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` gives; what it gave last where the same objects were asked about then."""
+        if self._kept is None or any(now is not then for now, then in zip(asked, self._kept[0], strict=True)):
+            self._kept = (asked, make())
+        return self._kept[1]

@@ -96,9 +96,12 @@ class SpaceTime(nn.Module):
         vectors: Tensor = self.item.weight + told + self.of_place(self.waves(self.place))
         return vectors
 
-    def remember(self, batch: Batch, tables: ItemTables) -> Memory:
-        """What the queries of a batch know of single items; a model without memory does not look."""
-        return memory(batch, tables) if self.has_memory else nothing(batch)
+    def remember(self, batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Memory:
+        """What the queries of a batch know of single items; a model without memory does not look.
+
+        Of items that are neither met nor `among` those asked about, nothing is wanted: see `memory`.
+        """
+        return memory(batch, tables, among) if self.has_memory else nothing(batch)
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """What is kept of each query's known steps [Q, H + 2E]: encoder state, long and short mean; zeros for none.
