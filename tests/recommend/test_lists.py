@@ -1,4 +1,5 @@
 import datetime as dt
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from chronotope.errors import ModelError
 from chronotope.recommend import lists
-from chronotope.recommend.lists import ListMaker
+from chronotope.recommend.lists import ListMaker, at_a_time
 from tests.oracles.recommend import best, may_stand
 from tests.recommend.world import (
     DAYPARTS,
@@ -164,6 +165,16 @@ def test_the_lists_do_not_depend_on_who_else_is_in_the_batch(defaults, monkeypat
     monkeypatch.setattr(lists, "MAX_SCORES", 1)  # one list at a time
     assert made(defaults, users[::-1]) == together
     assert len(together) == 24
+
+
+@given(st.lists(st.integers(1, 5), max_size=12), st.integers(1, 6), st.integers(1, 4))
+def test_lists_are_cut_into_runs_within_both_bounds(lists_per_user, most, most_users):
+    user = np.repeat(np.arange(len(lists_per_user))[::-1], lists_per_user)  # ids need not ascend
+    runs = list(at_a_time(user, most, most_users))
+    assert [n for run in runs for n in range(run.start, run.stop)] == list(range(len(user)))
+    assert all(run.stop - run.start <= most and len(set(user[run])) <= most_users for run in runs)
+    for run, after in pairwise(runs):  # no run ends before it has to
+        assert run.stop - run.start == most or len({*user[run], user[after.start]}) > most_users
 
 
 STEPS = st.lists(

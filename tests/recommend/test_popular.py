@@ -45,3 +45,16 @@ def test_an_empty_region_and_daypart_rank_as_the_whole_catalogue_does():
 
 def test_items_never_met_have_a_finite_score():
     assert np.isfinite(scores([event("a", 1)])).all()
+
+
+def test_asked_about_some_items_it_says_the_same_of_them():
+    scorer = Popularity("m", catalogue(ITEMS, [event("a", 1), event("b", 5), event("c", 3)]))
+    zero = np.zeros(1, np.int64)
+    queries = Queries(zero, zero, np.zeros(1), np.array([60]), zero, np.zeros(1, bool))
+    states, among = scorer.encode(NOBODY, queries), np.array([0, 2])
+    of_all = scorer.score(states, NOBODY, queries)
+    np.testing.assert_array_equal(scorer.score(states, NOBODY, queries, among), of_all[:, among])
+    assert (
+        scorer.parts(states, NOBODY, queries, np.array([[2, 0]]), among)["popular"].tolist()
+        == of_all[:, [2, 0]].tolist()
+    )

@@ -9,6 +9,7 @@ import pytest
 from chronotope.errors import ModelError
 from chronotope.train.blend import KINDS, START, YARDSTICKS, CountBlend, yardsticks
 from chronotope.train.counts import PARTS
+from chronotope.train.known import taken
 from tests.train.small import MONDAY_S, catalogue, counted, history, queries, users
 
 
@@ -47,6 +48,18 @@ def test_asked_about_some_items_it_says_the_same_of_them(small, columns):
     expected = scorer.parts(states, who, asked, items)
     for name, values in scorer.parts(states, who, asked, items, among).items():
         np.testing.assert_array_equal(values, expected[name])
+
+
+def test_parts_are_those_of_the_batch_that_they_are_asked_of(small):
+    """Also when another batch was scored in between."""
+    known, who, asked = small
+    scorer = CountBlend(known, dict.fromkeys(KINDS, START))
+    one, other = (taken(asked, rows) for rows in (np.array([0, 1]), np.array([2, 3])))
+    items = np.tile(np.arange(len(known.item_ids)), (2, 1))
+    expected = scores_of(scorer, who, one)
+    scores_of(scorer, who, other)
+    assert sum(scorer.parts(None, who, one, items).values()) == pytest.approx(expected, abs=1e-5)
+    assert np.abs(sum(scorer.parts(None, who, other, items).values()) - expected).max() > 1e-2
 
 
 def test_user_frequency_ranks_the_users_own_first(small):

@@ -57,7 +57,8 @@ class ListMaker:
         """The lists of any number of rows of `contexts.users_asked`, some lists at a time.
 
         Those for one region are made together, for few items may stand in them; then those of users with histories of
-        similar length, for padding costs as much as steps.
+        similar length, for padding costs as much as steps. A user with lists for several regions is read once for each,
+        and encoded as often where no state is given.
         """
         user = np.repeat(np.arange(batch.num_rows), lengths(batch.column("dayparts")))
         region = self.region_of(batch.column("regions").flatten())

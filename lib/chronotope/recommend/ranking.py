@@ -44,7 +44,7 @@ def ranked(
         ModelError: when an item has no finite score.
     """
     columns = np.flatnonzero(mask.any(axis=0))
-    # Leaving out few items would cost more, for copies of what belongs to the others, than it saves.
+    # What belongs to the items asked about is copied: of 50,000, copying three quarters costs what it saves.
     among = columns if 2 * columns.size <= mask.shape[1] else None
     if among is not None:
         mask = mask[:, among]

@@ -99,7 +99,7 @@ class SpaceTime(nn.Module):
     def remember(self, batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Memory:
         """What the queries of a batch know of single items; a model without memory does not look.
 
-        Of items that are neither met nor `among` those asked about, nothing is wanted: see `memory`.
+        Items that are neither met nor in `among` [C] are left out; None leaves out none.
         """
         return memory(batch, tables, among) if self.has_memory else nothing(batch)
 
