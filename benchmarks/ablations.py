@@ -46,6 +46,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "last weeks never hidden": ("train.mask_lately=0",),
     "memory learns at the other rate": ("train.trust_learning_rate=0.002",),
     "item vectors of 64": ("train.dim=64",),
+    "items without vectors of their own": ("train.own_vectors=false",),
 }
 
 

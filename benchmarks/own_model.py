@@ -22,7 +22,6 @@ from chronotope.train.histories import STEP_FIELDS
 from chronotope.train.past import eras
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.scoring import Catalogue, Scorer
-from chronotope.train.tables import item_tables
 
 AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
 # Wider than for check-ins, with less decay and rates that fall slowly: in such logs nobody comes back to an item.
@@ -74,7 +73,8 @@ def own(
 
     def trained(name: str, seed: int) -> SpaceTimeScorer:
         model = folder / f"{name}-{seed}"
-        return fit(log.files, log.catalogue, settings[name], np.inf, 0.0, model, seed, validation="last_step")
+        end_s = end_of(log.histories)
+        return fit(log.files, log.catalogue, settings[name], end_s, 0.0, model, seed, validation="last_step")
 
     models = {name: trained(name, seeds[0]) for name in choices}
     earlier = without_last(log.histories)
@@ -96,16 +96,19 @@ def without_last(histories: pd.DataFrame) -> pd.DataFrame:
     return histories.assign(**{name: [steps[:-1] for steps in histories[name]] for name in STEP_FIELDS})
 
 
+def end_of(histories: pd.DataFrame) -> float:
+    """The second after the last step of histories, of which one at least has a step: epoch seconds."""
+    return max(steps[-1] for steps in histories["occurred_at_s"] if len(steps)) + 1.0
+
+
 def as_of(histories: pd.DataFrame, model: SpaceTimeScorer, gap_s: float, file: Path) -> SpaceTimeScorer:
     """The model with counts of everybody from these histories alone.
 
     Its catalogue's count the validation items too, and what followed an item only then would give the answer away.
     """
     histories.to_parquet(file)
-    counted = eras([file], model.catalogue, np.inf, gap_s)[-1]
-    then = SpaceTimeScorer(model.model_id, model.catalogue, model.model)
-    then.tables = item_tables(model.catalogue, then.device, [counted])
-    return then
+    counted = eras([file], model.catalogue, end_of(histories), gap_s)[-1]
+    return SpaceTimeScorer(model.model_id, model.catalogue, model.model, counted=counted)
 
 
 def all_scores(scorer: Scorer, known: pd.DataFrame, asked: HeldOut) -> np.ndarray:

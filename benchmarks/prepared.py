@@ -73,7 +73,7 @@ class Stages:
     _numbers: Any = field(default_factory=itertools.count)
 
     def catalogue(self, plain: pd.DataFrame, described: pd.DataFrame | None = None) -> Catalogue:
-        """The catalogue of all items of a plain frame, with what its events count.
+        """The catalogue of all items of a plain frame, with what its events count up to the second after the last.
 
         Args:
             plain: every event that may be counted.
@@ -84,7 +84,9 @@ class Stages:
         # Events without a clock are counted in one daypart, so that the sums over dayparts are right.
         events = self.events(plain).withColumn("slot", F.greatest("slot", F.lit(0)))
         vectors = self.embeddings(items, "text" in plain)
-        return catalogue_of(items, vectors, self.sessions(events), self.settings, SPAN.end)
+        last_s = events.agg(F.max(F.unix_micros("occurred_at")) / 1e6).first()[0]
+        end = dt.datetime.fromtimestamp(last_s + 1, dt.UTC)
+        return catalogue_of(items, vectors, self.sessions(events), self.settings, end)
 
     def history_files(self, plain: pd.DataFrame) -> list[Path]:
         """The histories of the users of a plain frame, as the Parquet files that training reads."""

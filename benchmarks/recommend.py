@@ -80,6 +80,7 @@ def make_catalogue(settings: Settings, n_items: int, rng: np.random.Generator) -
         popularity=sparse.csr_matrix(by_region + overall),
         transitions=sparse.csr_matrix(followed, shape=(n_items, n_items)),
         visitors=np.maximum(1.0, events.sum(axis=0) / 3).astype(np.float32),
+        trending=(events.sum(axis=0) / 4).astype(np.float32),
     )
 
 

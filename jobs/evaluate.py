@@ -1,11 +1,13 @@
 """Stage evaluate: the models on the held-out tail, and last night's lists and forecasts met by the day."""
 
+import logging
 import sys
 
 from pyspark.sql import DataFrame
 
 from chronotope.cli.jobs import main
 from chronotope.embed.weights import model_name
+from chronotope.errors import ModelError
 from chronotope.evaluate.breadth import popularity_of
 from chronotope.evaluate.evaluations import evaluate_published, evaluate_tail
 from chronotope.evaluate.feedback import feedback, shown_to
@@ -18,6 +20,8 @@ from chronotope.store.frames import union
 from chronotope.store.models import read_model
 from chronotope.store.night import Night
 
+log = logging.getLogger("chronotope")
+
 
 def run(night: Night) -> None:
     settings, before, events = night.settings, night.before, night.rows("events")
@@ -29,14 +33,24 @@ def run(night: Night) -> None:
     if before:
         model = before.run["model"]
         expected = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
-        catalogue = read_model(night.model_folder_before).catalogue
-        topics = topic_frame(night.spark, catalogue, settings.infer.n_topics, settings.night.seed)
         night.write("feedback", feedback(lists, events, model, before.night, night.date, settings))
         found.append(evaluate_published(night.rows("feedback"), popularity, settings.evaluate, night.date))
-        found.append(
-            evaluate_forecasts(expected, events, topics, popularity, model, before.night, night.date, settings)
-        )
+        topics = topics_before(night)
+        if topics:
+            found.append(
+                evaluate_forecasts(expected, events, topics, popularity, model, before.night, night.date, settings)
+            )
     night.write("evaluations", union(found))
+
+
+def topics_before(night: Night) -> DataFrame | None:
+    """The topics of last night's forecasts; None where the model that made them is of a version that kept less."""
+    try:
+        catalogue = read_model(night.model_folder_before).catalogue
+    except ModelError as error:
+        log.warning("last night's forecasts are not evaluated: %s", error)
+        return None
+    return topic_frame(night.spark, catalogue, night.settings.infer.n_topics, night.settings.night.seed)
 
 
 def watched(night: Night, events: DataFrame, lists_before: DataFrame | None) -> Watched:

@@ -26,3 +26,5 @@ def test_counts_of_validation_do_not_know_the_validation_items(defaults, tmp_pat
     assert then.model is model
     assert then.tables.leaves.tolist() == [[1, 0, 0, 0, 0, 0]]  # of u0, from i00 to i01
     assert then.tables.successor[0, 0].tolist() == [1]
+    assert then.tables.trending.tolist() == [[0, 1]]
+    assert (then.biases[0] > then.biases[1]) & (then.biases[1] > then.biases[5])  # i00 twice, i01 once, i05 not yet

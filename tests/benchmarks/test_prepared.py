@@ -32,6 +32,8 @@ def test_the_catalogue_counts_the_events_of_the_frame(stages, defaults):
     assert np.allclose(catalogue.lat, [40.71, 40.72])
     events = catalogue.popularity[: len(catalogue.dayparts)].sum(axis=0)
     assert np.asarray(events).ravel().tolist() == [3, 2]
+    hours = np.array([[20, 19, 0], [19, 0, np.nan]]) + 1 / 3600  # until the second after the last event
+    assert catalogue.trending == pytest.approx(np.nansum(0.5 ** (hours / 24 / 14), axis=1))
     assert catalogue.transitions.toarray().tolist() == [[0, 2], [0, 0]]
     coarse = defaults.ingest.region_resolution
     assert catalogue.regions == sorted({h3.latlng_to_cell(lat, -74.0, coarse) for lat in (40.71, 40.72)})

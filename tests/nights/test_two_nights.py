@@ -8,9 +8,11 @@ from collections import Counter
 from datetime import date
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from chronotope.errors import LockedError
 from chronotope.flow import STAGES
+from chronotope.store.models import ARRAYS
 from chronotope.store.publish import PLAN
 from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.sql import select
@@ -105,6 +107,25 @@ def test_a_night_killed_while_it_is_published_again_is_finished_and_as_it_was(ni
     assert "was cut off while it was published; that is finished now" in finished.stdout
     assert not (again.tables / PLAN).exists()
     assert_same_night(again.tables, nights.tables)
+
+
+@pytest.mark.slow
+def test_a_night_after_an_upgrade_does_without_the_model_that_it_cannot_read(nights, tmp_path):
+    night = nights.elsewhere(tmp_path / "tables", settings=("train.patience=1",))  # another setting: all is renewed
+    shutil.copytree(nights.first, night.tables)
+    arrays = night.tables / "_models" / f"night={REFRESH}" / ARRAYS
+    kept = load_file(arrays)
+    del kept["trending"]
+    save_file(kept, arrays)
+    ended = night.run(LAST)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "does not stand again" in ended.stdout
+    assert "last night's forecasts are not evaluated" in ended.stdout
+    protocols = {
+        row["protocol"] for row in rows(night, f"SELECT protocol FROM evaluations WHERE night = DATE '{LAST}'")
+    }
+    assert "forecast" not in protocols
+    assert {"published", "tail_morning"} < protocols
 
 
 @pytest.mark.slow

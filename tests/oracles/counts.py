@@ -35,6 +35,7 @@ def features(catalogue, users, queries, q: int, item: int) -> dict[str, float]:
     return {
         "popular_overall": popular(catalogue, item, None, None),
         "popular_here": popular(catalogue, item, daypart(slot), int(queries.region[q])),
+        "trending": as_popular(catalogue.trending.tolist(), item),
         "frequency": logarithm(1 for _ in steps),
         "recent_6h": logarithm(0.5 ** (age_days(s) / 0.25) for s in steps),
         "recent_7d": logarithm(0.5 ** (age_days(s) / 7) for s in steps),
@@ -53,13 +54,21 @@ def popular(catalogue, item: int, daypart: int | None, region: int | None) -> fl
     table = catalogue.popularity.toarray().tolist()
     n_dayparts, n_items = len(catalogue.dayparts), len(catalogue.item_ids)
     overall = [sum(table[d][i] for d in range(n_dayparts)) for i in range(n_items)]
-    share = [(n + 1 / n_items) / (sum(overall) + 1) for n in overall]
+    share = shares(overall)
     rows = [] if daypart is None else [table[daypart]]
     if daypart is not None and region is not None and region >= 0:
         rows.append(table[(1 + region) * n_dayparts + daypart])
     for row in rows:
         share = [(n + 100 * wider) / (sum(row) + 100) for n, wider in zip(row, share, strict=True)]
     return math.log(1 + n_items * share[item]) / math.log(1 + n_items)
+
+
+def shares(events):
+    return [(n + 1 / len(events)) / (sum(events) + 1) for n in events]
+
+
+def as_popular(events, item: int) -> float:
+    return math.log(1 + len(events) * shares(events)[item]) / math.log(1 + len(events))
 
 
 def near(catalogue, users, queries, q: int, item: int) -> float:

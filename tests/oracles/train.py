@@ -175,6 +175,7 @@ def everybody(steps, query, catalogue, item):
         "popular_daypart": 0.0 if daypart is None else log_daypart(events, catalogue.categories, item, daypart),
         "in_region": float(region is not None and catalogue.region[item] == region),
         **visits(events, catalogue, item),
+        "trending": math.log((catalogue.trending[item] + 1 / 3) / sum(n + 1 / 3 for n in catalogue.trending.tolist())),
     }
     after = catalogue.transitions.toarray()
     weighed = [(FOLLOWED_DECAY**turn * after[last][item], after[last].sum()) for turn, last in last_items(steps, query)]
@@ -223,7 +224,7 @@ def candidates(steps, query, catalogue):
     n_dayparts, table = len(catalogue.dayparts), catalogue.popularity.toarray()
     rows = [row for d in range(n_dayparts) for row in (table[d], table[(1 + (query["region"] or 0)) * n_dayparts + d])]
     rows = rows if query["region"] is not None else table[:n_dayparts]
-    popular = {item for row in rows for item, n in enumerate(row) if n > 0}
+    popular = {item for row in [*rows, catalogue.trending] for item, n in enumerate(row) if n > 0}
     previous = steps[query["known"] - 1]["item"] if query["told"] else None
     after = catalogue.transitions.toarray()
     met |= {item for _, last in last_items(steps, query) for item, n in enumerate(after[last]) if n > 0}
@@ -262,6 +263,14 @@ def visitors_before(histories, moment_s):
     """How many of the histories met each item before a moment."""
     met = [{s["item"] for s in steps if s["at_s"] < moment_s} - {None} for steps in histories]
     return Counter(item for items in met for item in items)
+
+
+def trending_at(histories, moment_s):
+    """The events on each item before a moment, each of them halved for every 14 days of its age."""
+    found = defaultdict(float)
+    for step in (s for steps in histories for s in steps if s["item"] is not None and s["at_s"] < moment_s):
+        found[step["item"]] += 0.5 ** ((moment_s - step["at_s"]) / DAY_S / 14)
+    return found
 
 
 def successions_before(histories, moment_s, gap_s):

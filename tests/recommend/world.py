@@ -56,6 +56,7 @@ def catalogue(items: list[dict[str, Any]], events: list[dict[str, Any]] = ()) ->
         popularity=sparse.csr_matrix(popularity),
         transitions=sparse.csr_matrix((len(ids), len(ids)), dtype=np.float32),
         visitors=popularity[: len(dayparts)].sum(axis=0).astype(np.float32),
+        trending=popularity[: len(dayparts)].sum(axis=0).astype(np.float32),
     )
 
 

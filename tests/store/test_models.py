@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from chronotope.errors import ModelError
 from chronotope.infer.workers import load_scorer, save_counts
-from chronotope.store.models import ABOUT, ARRAYS, NAMES, WEIGHTS, StoredModel, read_model, staged, write_model
+from chronotope.store.models import (
+    ABOUT,
+    ARRAYS,
+    DENSE,
+    LISTS,
+    NAMES,
+    SPARSE,
+    WEIGHTS,
+    StoredModel,
+    read_model,
+    staged,
+    write_model,
+)  # fmt: skip
 from chronotope.train.blend import START, CountBlend
+from chronotope.train.scoring import Catalogue
 from tests.train import small
 
 
@@ -24,12 +39,13 @@ def test_what_goes_in_comes_out(stored, tmp_path):
     found = read_model(tmp_path / "m")
     assert found.about == stored.about
     assert torch.equal(found.tensors["a"], stored.tensors["a"])
-    for name in ("item_ids", "categories", "languages", "regions", "actions", "dayparts"):
+    assert {*LISTS, *DENSE, *SPARSE} == {field.name for field in dataclasses.fields(Catalogue)}
+    for name in LISTS:
         assert getattr(found.catalogue, name) == getattr(stored.catalogue, name)
-    for name in ("lat", "lon", "region", "embedding", "daypart_of_slot"):
+    for name in DENSE:
         np.testing.assert_array_equal(getattr(found.catalogue, name), getattr(stored.catalogue, name))
         assert getattr(found.catalogue, name).dtype == getattr(stored.catalogue, name).dtype
-    for name in ("popularity", "transitions"):
+    for name in SPARSE:
         assert (getattr(found.catalogue, name) != getattr(stored.catalogue, name)).nnz == 0
 
 

@@ -25,6 +25,7 @@ def catalogue(random: np.random.Generator, places: bool = True) -> Catalogue:
         popularity=sparse.csr_matrix(random.poisson(0.3, known.popularity.shape).astype(np.float32)),
         transitions=sparse.csr_matrix(random.poisson(0.3, (ITEMS, ITEMS)).astype(np.float32)),
         visitors=random.poisson(0.5, ITEMS).astype(np.float32),
+        trending=(random.poisson(0.5, ITEMS) * random.random(ITEMS)).astype(np.float32),
     )
 
 

@@ -44,6 +44,7 @@ def catalogue(
         popularity=sparse.csr_matrix(np.ones(((1 + len(regions)) * 2, n_items), np.float32)),
         transitions=sparse.csr_matrix((n_items, n_items), dtype=np.float32),
         visitors=np.full(n_items, 2.0, np.float32),
+        trending=np.full(n_items, 0.5, np.float32),
     )
 
 
@@ -89,7 +90,7 @@ def write(folder: Path, rows: list[dict], files: int = 1) -> list[Path]:
 
 
 def counted(known: Catalogue, rows: list[dict]) -> Catalogue:
-    """The catalogue with the events and successions of the rows counted."""
+    """The catalogue with the events and successions of the rows counted, all of them as of this very moment."""
     n = len(known.item_ids)
     transitions, popularity = np.zeros((n, n), np.float32), np.zeros(known.popularity.shape, np.float32)
     visitors = np.zeros(n, np.float32)
@@ -103,4 +104,5 @@ def counted(known: Catalogue, rows: list[dict]) -> Catalogue:
         transitions=sparse.csr_matrix(transitions),
         popularity=sparse.csr_matrix(popularity),
         visitors=visitors,
+        trending=popularity.sum(axis=0),
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from chronotope.infer.workers import load_scorer, save_counts
 from chronotope.store.models import ABOUT, ARRAYS, NAMES, WEIGHTS, read_model, write_model
@@ -137,6 +138,15 @@ def test_a_recent_model_of_a_version_that_had_other_settings_does_not_stand_agai
     write_model(folder, replace(was, about={**was.about, "settings": settings}))
     of_next_night = Contest(CUT, CUT - TAIL, "space_time-next", NEW, f"_models/{NEW}", COUNTS)
     assert set(made(tmp_path, quick, of_next_night)) == {COUNTS, "space_time-next"}
+
+
+def test_a_recent_model_whose_catalogue_lacks_a_count_does_not_stand_again(quick, tmp_path):
+    folder = made(tmp_path, quick, tonight())[NEW]
+    counts = load_file(folder / ARRAYS)
+    del counts["trending"]
+    save_file(counts, folder / ARRAYS)
+    of_next_night = Contest(CUT, CUT - TAIL, None, NEW, f"_models/{NEW}", COUNTS)
+    assert set(made(tmp_path, quick, of_next_night)) == {COUNTS}
 
 
 def test_without_days_to_tune_on_the_count_model_has_the_usual_weights(quick, tmp_path):

@@ -72,6 +72,12 @@ def test_visitors_are_counted_once_each(spark, defaults):
     assert visitors.tolist() == [2, 1, 1]
 
 
+def test_an_event_counts_half_among_the_trending_after_fourteen_days(spark, defaults):
+    sessions = [session("k", step("1", 0, "a", region="r1"), step("2", 1, "a", region="r2"), step("3", 14 * 24, "b"))]
+    trending = made(spark, defaults, sessions, MONDAY + 28 * 24 * HOUR).trending
+    assert trending.tolist() == pytest.approx([0.25 + 0.25 * 2 ** (1 / 336), 0.5])
+
+
 def test_training_counts_the_same_from_histories(spark, defaults, tmp_path):
     """Last of its eras; a training query and one of the night then read the same features."""
     sessions = [*SESSIONS, session("k4", step("9", 60, "a", region="r2"), step("10", 61, "b"), user="v")]
@@ -82,6 +88,7 @@ def test_training_counts_the_same_from_histories(spark, defaults, tmp_path):
     assert counted.popularity.toarray().tolist() == known.popularity.toarray().tolist()
     assert counted.transitions.toarray().tolist() == known.transitions.toarray().tolist()
     assert counted.visitors.tolist() == known.visitors.tolist() == [2, 2, 1]
+    assert counted.trending.tolist() == pytest.approx(known.trending.tolist())
 
 
 def test_transitions_stay_within_sessions(known):
@@ -96,6 +103,7 @@ def test_what_comes_from_the_cut_on_changes_nothing(spark, defaults, known):
     assert (again.popularity != known.popularity).nnz == 0
     assert (again.transitions != known.transitions).nnz == 0
     assert again.visitors.tolist() == known.visitors.tolist()
+    assert again.trending.tolist() == known.trending.tolist()
 
 
 def test_the_cut_itself_is_not_known(spark, defaults):

@@ -22,6 +22,7 @@ def random_world(seed: int, places: bool = True):
         known,
         popularity=sparse.csr_matrix(random.poisson(1, known.popularity.shape).astype(np.float32)),
         transitions=sparse.csr_matrix(random.poisson(0.5, (7, 7)).astype(np.float32)),
+        trending=random.uniform(0, 9, 7).astype(np.float32),
     )
     rows = []
     for name, steps in (("u0", 9), ("u1", 4), ("u2", 0)):
@@ -95,8 +96,8 @@ def test_a_user_without_history_gets_popularity_only():
     known, who, asked = random_world(3)
     scores = Counter(known).evidence(who, asked).scores(np.ones((len(asked.user), len(FEATURES)), np.float32))
     cold = len(asked.user) - 1
-    expected = [oracle.popular(known, i, None, None) + oracle.features(known, who, asked, cold, i)["popular_here"]
-                for i in range(7)]  # fmt: skip
+    told = [oracle.features(known, who, asked, cold, item) for item in range(7)]
+    expected = [of["popular_overall"] + of["popular_here"] + of["trending"] for of in told]
     np.testing.assert_allclose(scores[cold], expected, atol=1e-5)
 
 

@@ -13,7 +13,7 @@ from chronotope.train.loss import Candidates, Penalties, added, backward, everyt
 from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
-Q, N, D, M = 7, 11, 3, 16
+Q, N, D, M, A = 7, 11, 3, 16, 2
 ALL = everything(N, torch.device("cpu"))
 NONE, SMOOTH = Penalties(), Penalties(label_smoothing=0.1)
 
@@ -22,7 +22,7 @@ NONE, SMOOTH = Penalties(), Penalties(label_smoothing=0.1)
 def made():
     """Everything that gradients go to; the pairs of memory are in no order, and query 4 has none."""
     torch.manual_seed(0)
-    shapes = {"wanted": (Q, D), "said": (M,), "vectors": (N, D), "popular": (N,), "divergence": (Q,)}
+    shapes = {"wanted": (Q, D), "said": (M,), "vectors": (N, D), "biases": (A, N), "divergence": (Q,)}
     return {name: torch.randn(shape, requires_grad=True) for name, shape in shapes.items()}
 
 
@@ -34,18 +34,21 @@ def pairs():
 
 
 TRUTH = torch.arange(Q)
+ERA = torch.tensor([0, 1, 1, 0, 0, 1, 0])
 
 
 def run(made, candidates=ALL, penalties=NONE, truth=TRUTH, known=None):
     answer = Answer(made["wanted"], made["said"], torch.zeros(len(truth), 0), made["divergence"])
-    return backward(answer, known or pairs(), made["vectors"], made["popular"], truth, candidates, penalties)
+    return backward(
+        answer, known or pairs(), made["vectors"], made["biases"], ERA[: len(truth)], truth, candidates, penalties
+    )
 
 
 def plain(made, candidates=ALL, penalties=NONE):
     """The loss by torch on all scores at once."""
     known = pairs()
     dense = torch.zeros(Q, N).index_put((known.query, known.item), made["said"], accumulate=True)
-    scores = (made["wanted"] @ made["vectors"].T + made["popular"] + dense)[:, candidates.items]
+    scores = (made["wanted"] @ made["vectors"].T + made["biases"][ERA] + dense)[:, candidates.items]
     place = [candidates.items.tolist().index(item) for item in TRUTH.tolist()]
     scores = scores + candidates.log_weight
     loss = functional.cross_entropy(scores, torch.tensor(place), label_smoothing=penalties.label_smoothing)
@@ -69,9 +72,9 @@ def test_loss_and_gradients_are_those_of_the_whole_softmax(made, chunk, penaltie
 def test_gradients_of_a_sample_are_those_of_its_softmax(made):
     some = Candidates(torch.tensor([0, 1, 2, 3, 4, 5, 6, 9]), torch.linspace(0, 2, 8))
     expected = plain(made, some)
-    gradients = torch.autograd.grad(expected, [made[name] for name in ("wanted", "said", "vectors", "popular")])
+    gradients = torch.autograd.grad(expected, [made[name] for name in ("wanted", "said", "vectors", "biases")])
     assert run(made, some) == pytest.approx(expected.item(), rel=1e-5)
-    for name, gradient in zip(("wanted", "said", "vectors", "popular"), gradients, strict=True):
+    for name, gradient in zip(("wanted", "said", "vectors", "biases"), gradients, strict=True):
         assert torch.allclose(made[name].grad, gradient, atol=1e-6)
 
 
@@ -91,7 +94,7 @@ def test_no_query_costs_nothing(made):
 def test_without_memory_there_are_scores_all_the_same(made):
     nothing = Memory(*(tensor[:0] for tensor in vars(pairs()).values()))
     found = run(made | {"said": made["said"][:0]}, known=nothing)
-    scores = made["wanted"] @ made["vectors"].T + made["popular"]
+    scores = made["wanted"] @ made["vectors"].T + made["biases"][ERA]
     assert found == pytest.approx(functional.cross_entropy(scores, TRUTH).item(), rel=1e-5)
     assert torch.isfinite(made["wanted"].grad).all()
 

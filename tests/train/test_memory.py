@@ -117,7 +117,7 @@ def test_without_history_only_the_popular_are_spoken_of():
     found = of_one(small.history("u", []), known, previous_known=True)
     assert set(found) == {1, 2}
     told = {name for features in found.values() for name, value in features.items() if value}
-    assert told == {"popular", "popular_daypart", "visits", "visits_of_category"}
+    assert told == {"popular", "popular_daypart", "visits", "visits_of_category", "trending"}
 
 
 def test_no_query_has_no_memory():
@@ -130,7 +130,11 @@ def test_no_query_has_no_memory():
 
 def test_a_hidden_step_before_brings_no_followers_and_no_neighbours():
     events = small.counted(small.catalogue(), [small.history("v", [1, 2, 1, 2])])
-    known = dataclasses.replace(events, popularity=sparse.csr_matrix(events.popularity.shape, dtype=np.float32))
+    known = dataclasses.replace(
+        events,
+        popularity=sparse.csr_matrix(events.popularity.shape, dtype=np.float32),
+        trending=events.trending * 0,
+    )
     asked = {"known_steps": 2, "at_s": small.MONDAY_S + 7200}
     told, hidden = (of_one(small.history("u", [0, 1]), known, **asked, previous_known=value) for value in (True, False))
     assert set(told) == {0, 1, 2}
@@ -144,8 +148,8 @@ def test_counts_are_those_of_the_era():
     known = small.counted(small.catalogue(), [small.history("v", [0, 1] * 3)])
     nothing = [sparse.csr_matrix(m.shape, dtype=np.float32) for m in (known.popularity, known.transitions)]
     eras = [
-        Counted(early, *nothing, known.visitors * 0),
-        Counted(late, known.popularity, known.transitions, known.visitors),
+        Counted(early, *nothing, known.visitors * 0, known.trending * 0),
+        Counted(late, known.popularity, known.transitions, known.visitors, known.trending),
     ]
     users = small.users([small.history("u", [0], [early + 1])], known)
     asked = [{"known_steps": 1, "at_s": at_s, "previous_known": True} for at_s in (early + 10, late - 1, late)]

@@ -52,6 +52,8 @@ def test_each_era_holds_what_was_done_before_it(tmp_path_factory, histories, hou
         assert not counted[2:4].any()
         visitors = oracle.visitors_before(plain(rows), era.from_s)
         assert era.visitors.tolist() == [visitors[item] for item in range(6)]
+        trending = oracle.trending_at(plain(rows), era.from_s)
+        assert era.trending.tolist() == pytest.approx([trending[item] for item in range(6)])
         after = oracle.successions_before(plain(rows), era.from_s, GAP_S)
         pairs = zip(*era.transitions.nonzero(), strict=True)
         assert {(int(a), int(b)): era.transitions[a, b] for a, b in pairs} == dict(after)
@@ -88,3 +90,10 @@ def test_nothing_to_count(rows, tmp_path):
     found = eras(small.write(tmp_path, rows, files=min(1, len(rows))), KNOWN, small.MONDAY_S, GAP_S)
     assert [(era.popularity.nnz, era.transitions.nnz) for era in found] == [(0, 0)] * len(found)
     assert found[-1].from_s == small.MONDAY_S
+
+
+def test_what_is_trending_fades_between_the_moments(tmp_path):
+    rows = [small.history("u", [3, 4], [small.MONDAY_S, small.MONDAY_S + 28 * small.DAY_S])]
+    found = eras(small.write(tmp_path, rows), KNOWN, small.MONDAY_S + 42 * small.DAY_S, GAP_S)
+    assert found[-1].trending[[3, 4]].tolist() == pytest.approx([0.125, 0.5])
+    assert found[0].trending.tolist() == [0.0] * 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from chronotope.train.catalogue import catalogue_of
 from chronotope.train.refresh import NAMED, refreshed
 from chronotope.train.scorer import KIND, SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
-from chronotope.train.tables import item_tables
+from chronotope.train.tables import item_tables, log_share
 from tests.rows import frame
 from tests.train import small
 from tests.train.test_catalogue import CUT, EMBEDDINGS, ITEMS, SESSIONS, item
@@ -47,6 +46,7 @@ def only(known, items):
         popularity=known.popularity[:, items],
         transitions=known.transitions[items][:, items],
         visitors=known.visitors[items],
+        trending=known.trending[items],
     )
 
 
@@ -54,10 +54,10 @@ EVERY = small.counted(small.catalogue(n_items=8), ROWS)
 THEN, NOW = only(EVERY, TRAINED), only(EVERY, TONIGHT)
 
 
-def trained(defaults, known, seed=0):
+def trained(defaults, known, seed=0, **changes):
     """A space-time model with weights far from their start, as it is stored."""
     torch.manual_seed(seed)
-    settings = defaults.train.model_copy(update={"dim": 8, "hidden": 6})
+    settings = defaults.train.model_copy(update={"dim": 8, "hidden": 6} | changes)
     model = SpaceTime(known, item_tables(known, torch.device("cpu")), settings, (30.0, 3.0))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -90,13 +90,12 @@ def with_events(known, item_id, n):
     return dataclasses.replace(known, popularity=sparse.csr_matrix(counts))
 
 
-def test_known_items_keep_their_vectors_and_biases(stored):
+def test_known_items_keep_their_vectors(stored):
     """Their scores may move: they also count what everybody did up to tonight."""
     before, after = SpaceTimeScorer.of(stored), tonight(stored)
     for item_id in KEPT:
         was, now = THEN.item_ids.index(item_id), NOW.item_ids.index(item_id)
         assert after.vectors[now].tolist() == pytest.approx(before.vectors[was].tolist(), abs=1e-6)
-        assert after.model.popular[now].item() == before.model.popular[was].item()
 
 
 def test_the_model_keeps_its_name(stored):
@@ -116,7 +115,7 @@ def test_nothing_else_is_of_the_size_of_the_catalogue(stored):
     )
     one, other = (SpaceTimeScorer.of(model).model.state_dict() for model in (stored, refreshed(stored, wider)))
     assert one.keys() == other.keys()
-    assert {name for name in one if one[name].shape != other[name].shape} == {"item.weight", "popular", *NAMED}
+    assert {name for name in one if one[name].shape != other[name].shape} == {"item.weight", *NAMED}
 
 
 def test_the_same_catalogue_changes_nothing(stored):
@@ -151,13 +150,13 @@ def test_texts_tell_new_items_apart(stored):
     assert found["i07"] == pytest.approx(found["i03"], abs=1e-5)
 
 
-def test_a_new_items_events_are_its_bias_and_a_known_items_are_not(stored):
-    """The bias of a new item is the log of its events, with one more for everybody, over their mean tonight."""
+def test_the_bias_of_an_item_is_told_from_its_events_up_to_tonight_whether_it_is_new_or_not(stored):
     busy = with_events(with_events(NOW, "i03", 9), "i00", 99)
-    popular = refreshed(stored, busy).tensors["popular"].tolist()
-    mean = np.mean(busy.popularity[:2].sum(axis=0) + 1)
-    assert popular[2] == pytest.approx(math.log(10 / mean), abs=1e-5)
-    assert popular[0] == stored.tensors["popular"][0].item()
+    quiet, now = (tonight(stored, known).biases for known in (NOW, busy))
+    share = np.array([log_share(known.popularity[:2].sum(axis=0)) for known in (NOW, busy)])
+    expected = stored.tensors["popular"][0].item() * (share[1] - share[0])
+    assert (now - quiet).tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert abs(expected[[0, 2]]).min() > 0.1
 
 
 @pytest.mark.parametrize(("tensor", "names"), NAMED.items(), ids=NAMED.values())
@@ -248,3 +247,9 @@ def test_texts_embedded_in_another_size_are_nothing_to_the_model(stored, size):
     found, expected = scores(tonight(stored, other)), scores(tonight(stored, without))
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[item], expected[item]) for item in found)
+
+
+def test_a_model_whose_items_have_no_vectors_of_their_own_meets_new_items(defaults):
+    found = tonight(trained(defaults, THEN, own_vectors=False))
+    assert "item.weight" not in found.model.state_dict()
+    assert np.isfinite(list(scores(found).values())).all()

@@ -10,7 +10,8 @@ import torch
 
 from chronotope.train.inputs import batch_of
 from chronotope.train.memory import FEATURES
-from chronotope.train.space_time import Answer, SpaceTime, log_popularity
+from chronotope.train.scoring import Counted
+from chronotope.train.space_time import Answer, SpaceTime
 from chronotope.train.tables import item_tables
 from tests.train import chance, small
 
@@ -45,7 +46,7 @@ def test_shapes_and_numbers(defaults):
 
 
 def test_a_state_is_zero_where_nothing_is_known_or_some_is_hidden(defaults):
-    known, users, queries = chance.world(3)
+    known, users, queries = chance.world(4)
     states, _ = answered(model_of(defaults, known), known, users, queries)
     hidden = queries.hidden_to > queries.hidden_from
     nothing = queries.known_steps == 0
@@ -111,10 +112,21 @@ def test_an_untold_time_is_told_apart_from_a_told_one(defaults):
     assert (answer.wanted[0] - answer.wanted[1]).abs().max() > 1e-3
 
 
-def test_the_bias_starts_at_the_logarithm_of_the_events():
-    known = small.counted(small.catalogue(), [small.history("v", [1, 2, 1])])
-    popular = log_popularity(known).exp()
-    assert (popular / popular[0]).tolist() == pytest.approx([1.0, 3.0, 2.0, 1.0, 1.0, 1.0])
+def test_biases_are_told_from_what_was_popular_and_trending_by_each_era(defaults):
+    known = small.catalogue()
+    counted = small.counted(known, [small.history("v", [1, 2, 1])])
+    faded = counted.trending * np.float32(0.5)
+    eras = [
+        Counted(-np.inf, known.popularity * 0, known.transitions, known.visitors * 0, known.trending * 0),
+        Counted(9.0, counted.popularity, counted.transitions, counted.visitors, faded),
+    ]
+    model = model_of(defaults, known)
+    model.popular.copy_(torch.tensor([2.0, 3.0]))
+    none, some = model.biases(item_tables(known, CPU, eras)).tolist()
+    assert none == pytest.approx([0.0] * 6, abs=1e-5)
+    events = np.array([0, 2, 1, 0, 0, 0])
+    share = (events + 1 / 3) / (3 + 2), (events / 2 + 1 / 3) / (1.5 + 2)
+    assert some == pytest.approx(2 * np.log(6 * share[0]) + 3 * np.log(6 * share[1]), abs=1e-4)
 
 
 def test_text_category_region_and_place_speak_for_an_item(defaults):
@@ -132,3 +144,11 @@ def test_text_category_region_and_place_speak_for_an_item(defaults):
 def test_there_is_a_weight_for_every_feature(defaults):
     model = model_of(defaults, small.catalogue())
     assert model.recall.fit.in_features == model.trust.of_features.in_features == len(FEATURES)
+
+
+def test_without_vectors_of_their_own_items_are_what_is_told_of_them(defaults):
+    known = small.catalogue(n_texts=3)
+    alike = dataclasses.replace(known, lat=known.lat[[0] * 6], lon=known.lon[[0] * 6], region=known.region[[0] * 6])
+    vectors = model_of(defaults, alike, own_vectors=False).vectors()
+    assert torch.allclose(vectors[0], vectors[3], atol=1e-6)  # the same text and category
+    assert torch.pdist(vectors[:3]).min() > 1e-3

@@ -56,7 +56,7 @@ def test_the_popular_are_so_everywhere_and_by_region():
 
 
 def test_shares_add_up_to_one_and_every_item_has_one():
-    share = np.exp(log_share(matrix([[4, 0, 1], [0, 0, 1]])))
+    share = np.exp(log_share([4, 0, 2]))
     assert share.sum() == pytest.approx(1.0)
     assert share == pytest.approx(np.array([4 + 1 / 3, 1 / 3, 2 + 1 / 3]) / 7)
 
@@ -91,9 +91,16 @@ def test_people_come_back_to_a_home_and_not_to_an_airport():
     assert home > unmet_home > airport == pytest.approx(0.0)
 
 
+def test_the_trending_are_those_with_most_events_of_late_and_each_has_a_share():
+    known = dataclasses.replace(small.catalogue(n_items=4), trending=np.array([0, 0.5, 2, 0.5], np.float32))
+    tables = item_tables(known, CPU)
+    assert tables.trending.tolist() == [[2, 1, 3]]
+    assert tables.log_trending[0].exp().tolist() == pytest.approx([x / 13 for x in (1, 2.5, 7, 2.5)])
+
+
 def test_an_era_may_be_read_from_its_moment_on():
     known = small.catalogue()
-    none = Counted(-np.inf, known.popularity * 0, known.transitions, known.visitors)
+    none = Counted(-np.inf, known.popularity * 0, known.transitions, known.visitors, known.trending)
     eras = [none, dataclasses.replace(none, from_s=10.0), dataclasses.replace(none, from_s=20.0)]
     tables = item_tables(known, CPU, eras)
     moments = torch.tensor([-1e9, 9.9, 10.0, 19.0, 20.0, 1e9], dtype=torch.float64)
@@ -105,7 +112,10 @@ def test_eras_of_different_width_stand_side_by_side():
     known = small.catalogue()
     early, late = ([small.history("v", items)] for items in ([0, 1], [0, 1, 0, 2, 0, 3]))
     counted = [small.counted(known, rows) for rows in (early, late)]
-    eras = [Counted(float(n), each.popularity, each.transitions, each.visitors) for n, each in enumerate(counted)]
+    eras = [
+        Counted(float(n), each.popularity, each.transitions, each.visitors, each.trending)
+        for n, each in enumerate(counted)
+    ]
     tables = item_tables(known, CPU, eras)
     assert tables.successor[:, 0].tolist() == [[1, -1, -1], [1, 2, 3]]
     assert tables.leaves[:, 0].tolist() == [1.0, 3.0]

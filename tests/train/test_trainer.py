@@ -37,7 +37,9 @@ def weights(trainer):
     return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
 
 
-def test_training_moves_every_weight_and_lowers_the_loss(trainer):
+def test_training_moves_every_weight_and_lowers_the_loss(defaults, tmp_path):
+    """Of items that are all as popular, what is made of popularity would stay."""
+    trainer = trainer_of(defaults, tmp_path, [*ROWS, small.history("v", [0, 1] * 10)])
     trainer.measure()
     before = weights(trainer)
     losses = [trainer.train(epoch) for epoch in range(1, 5)]
@@ -88,7 +90,7 @@ def test_the_truths_and_all_that_memory_speaks_of_are_candidates(defaults, tmp_p
     made = trainer_of(defaults, tmp_path, exact_items=exact_items)
     (example, *_) = made.course.examples(made.course.training, 0)
     known, truth = made.memory_of(example), torch.from_numpy(example.truth)
-    items = set(made.candidates(made.model, known, truth).items.tolist())
+    items = set(made.candidates(known, truth).items.tolist())
     assert items >= {*truth.tolist(), *known.item.tolist()}
     assert exact_items == 4 or len(items) == 6
 
@@ -119,3 +121,21 @@ def test_an_average_moves_towards_the_weights_and_takes_over_integers():
         move_average([average, counter], [torch.tensor([2.0, 2.0]), torch.tensor([7])], None)
     assert average.tolist() == pytest.approx([2 - (1 - 1 / AVERAGED_STEPS) ** 5, 2.0])
     assert counter.tolist() == [7]
+
+
+def test_what_happens_after_all_targets_changes_no_loss_at_the_start(defaults, tmp_path):
+    """Neither biases nor memory of a training query read what everybody did later, in eras of the same moments."""
+    poisoned = [
+        row
+        | {"item_id": [i if t < CUT_S else "i05" for i, t in zip(row["item_id"], row["occurred_at_s"], strict=True)]}
+        for row in ROWS
+    ]
+    losses = []
+    for name, rows in (("plain", ROWS), ("poisoned", poisoned)):
+        (tmp_path / name).mkdir()
+        trainer = trainer_of(defaults, tmp_path / name, rows, dropout=0.0, trust_dropout=0.0)
+        files, known = trainer.course.files, trainer.course.catalogue
+        trainer.tables = item_tables(known, torch.device("cpu"), eras(files, known, END_S, 3 * small.HOUR_S))
+        trainer.model.eval()
+        losses.append([trainer.loss(trainer.model, of) for of in trainer.course.examples(trainer.course.training, 0)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)

@@ -26,7 +26,7 @@ from chronotope.train.scoring import Catalogue
 
 ABOUT, WEIGHTS, ARRAYS, NAMES = "model.json", "weights.safetensors", "catalogue.safetensors", "catalogue.json"
 LISTS = ("item_ids", "categories", "languages", "regions", "actions", "dayparts")
-DENSE = ("lat", "lon", "region", "embedding", "daypart_of_slot", "visitors")
+DENSE = ("lat", "lon", "region", "embedding", "daypart_of_slot", "visitors", "trending")
 SPARSE = ("popularity", "transitions")
 
 

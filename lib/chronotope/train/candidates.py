@@ -37,8 +37,8 @@ class Known:
 def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, scratch: Path) -> dict[str, Path]:
     """Make the night's models: model_id to folder. The count model is among them, always; the new one if due.
 
-    The recent model stands again unless it learned to read another encoder's vectors, or is of another version of the
-    code: a night after an upgrade must not end with last night's model.
+    The recent model stands again unless it learned to read another encoder's vectors, is of another version of the
+    code, or cannot be read: a night after an upgrade must not end with last night's model.
 
     Args:
         of: which models there are.
@@ -51,9 +51,10 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
     folders = {of.counts: models_dir / of.counts}
     save_counts(CountBlend(known.then, tuned(known.sample, known.early, of, settings), of.counts), folders[of.counts])
     if of.recent and of.recent_path:
-        recent = read_model(models_dir.parent / of.recent_path)
-        if reason := unusable(recent, settings):
-            log.warning("%s does not stand again: %s", of.recent, reason)
+        try:
+            recent = usable(read_model(models_dir.parent / of.recent_path), settings)
+        except ModelError as error:
+            log.warning("%s does not stand again: %s", of.recent, error)
         else:
             folders[of.recent] = scratch / "recent"
             write_model(folders[of.recent], refreshed(recent, known.then))
@@ -66,13 +67,15 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
     return folders
 
 
-def unusable(stored: StoredModel, settings: Settings) -> str:
-    """Why a model cannot score tonight, "" if it can."""
+def usable(stored: StoredModel, settings: Settings) -> StoredModel:
+    """The model, if it can score tonight.
+
+    Raises:
+        ModelError: when it cannot.
+
+    """
     encoder = model_name(settings.embed)
     if (reads := stored.about.get("encoder", encoder)) != encoder:
-        return f"it reads vectors of {reads}"
-    try:
-        scorer_of(stored, "cpu")
-    except ModelError as error:
-        return str(error)
-    return ""
+        raise ModelError(f"it reads vectors of {reads}")
+    scorer_of(stored, "cpu")
+    return stored

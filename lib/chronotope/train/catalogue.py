@@ -19,7 +19,7 @@ from chronotope.config import Settings
 from chronotope.errors import DataError
 from chronotope.slots import daypart_names, daypart_of
 from chronotope.train.histories import item_steps
-from chronotope.train.scoring import Catalogue, Floats, Ints
+from chronotope.train.scoring import TRENDING_DAYS, Catalogue, Floats, Ints
 
 # Successors kept per item: the collected matrix then grows with the catalogue, not with the log, and the chance of
 # a follower beyond the fiftieth is within the noise of its count.
@@ -46,7 +46,7 @@ def catalogue_of(
 
     """
     steps = item_steps(sessions).where(F.col("occurred_at") < F.lit(cut))
-    popular = popularity_counts(steps, settings).toPandas()
+    popular = popularity_counts(steps, settings, cut).toPandas()
     if popular.empty:
         raise DataError(f"no event on an item before {cut:%Y-%m-%d %H:%M}: load an earlier log, or shorten tail_days")
     item_ids = sorted(popular["item_id"].unique())
@@ -69,13 +69,19 @@ def catalogue_of(
         popularity=popularity_matrix(popular, item_ids, regions, dayparts),
         transitions=transition_matrix(transition_counts(steps).toPandas(), item_ids),
         visitors=visitor_counts(steps).toPandas().set_index("item_id")["n"].loc[item_ids].to_numpy(np.float32),
+        trending=popular.groupby("item_id")["trending"].sum().loc[item_ids].to_numpy(np.float32),
     )
 
 
-def popularity_counts(steps: DataFrame, settings: Settings) -> DataFrame:
-    """Events per item, region (null where unknown) and daypart: item_id, region, daypart, n."""
+def popularity_counts(steps: DataFrame, settings: Settings, cut: dt.datetime) -> DataFrame:
+    """Events per item, region (null where unknown) and daypart: item_id, region, daypart, n, trending.
+
+    `trending` is their sum with `2^(-age / TRENDING_DAYS)`, age being days before the cut.
+    """
     daypart = daypart_of(F.col("slot"), settings.night.dayparts).alias("daypart")
-    return steps.groupBy("item_id", "region", daypart).agg(F.count("*").alias("n"))
+    age_days = (F.unix_micros(F.lit(cut)) - F.unix_micros("occurred_at")) / (1e6 * 86_400)
+    weight = F.pow(F.lit(2.0), -age_days / TRENDING_DAYS)
+    return steps.groupBy("item_id", "region", daypart).agg(F.count("*").alias("n"), F.sum(weight).alias("trending"))
 
 
 def visitor_counts(steps: DataFrame) -> DataFrame:

@@ -34,6 +34,7 @@ NEIGHBOURS = 64  # items nearest to the previous place that may count as near
 PART_OF = {
     "popular_overall": "popular",
     "popular_here": "popular",
+    "trending": "popular",
     "frequency": "habit",
     "recent_6h": "recent",
     "recent_7d": "recent",
@@ -48,6 +49,7 @@ PART_OF = {
 }
 FEATURES = tuple(PART_OF)
 PARTS = tuple(dict.fromkeys(PART_OF.values()))
+OF_ALL = ("popular_overall", "popular_here", "trending")  # the first ones, dense: they depend on the context alone
 AFTER_PREVIOUS = ("own_next", "own_next_hour", "all_next", "near")  # zero when the previous step is not known
 
 
@@ -78,9 +80,10 @@ class Entries:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All features of Q queries: two dense ones that depend on the context only, the others sparse."""
+    """All features of Q queries: those of `OF_ALL` dense, the others sparse."""
 
     overall: Floats  # [N] popular_overall
+    trending: Floats  # [N]
     here: Floats  # [C, N] popular_here
     context: Ints  # [Q] row of `here`
     entries: tuple[Entries, ...]
@@ -88,11 +91,11 @@ class Evidence:
     def scores(self, weights: Floats, among: Ints | None = None) -> Floats:
         """The sum of all features of every item asked about, all N for None, under each query's weights [Q, F]."""
         # Queries of one context that weigh both alike share the dense part.
-        alike = np.column_stack([self.context, weights[:, :2]])
+        alike = np.column_stack([self.context, weights[:, : len(OF_ALL)]])
         kinds, kind = np.unique(alike, axis=0, return_inverse=True)
-        overall, here = (kinds[:, [column]].astype(np.float32) for column in (1, 2))
         columns: Ints | slice = slice(None) if among is None else among
-        dense = here * self.here[kinds[:, 0].astype(np.int64)][:, columns] + overall * self.overall[columns]
+        here = self.here[kinds[:, 0].astype(np.int64)][:, columns]
+        dense = self.popular(here, kinds[:, 1:].astype(np.float32), columns)
         scores: Floats = dense[kind.reshape(-1)]  # [Q, C]
         place = places_among(among, len(self.overall))
         for block in self.entries:
@@ -100,13 +103,19 @@ class Evidence:
             scores[some.query, place[some.item]] += some.weighted(weights)  # no pair comes twice
         return scores
 
+    def popular(self, here: Floats, weights: Floats, items: Ints | slice) -> Floats:
+        """The sum of the dense features of items, of which `here` is one, under weights [rows, OF_ALL]: as `here`."""
+        of_overall, of_here, of_trending = (weights[:, [column]] for column in range(len(OF_ALL)))
+        summed: Floats = of_here * here + of_overall * self.overall[items] + of_trending * self.trending[items]
+        return summed
+
     def parts(self, weights: Floats, items: Ints) -> dict[str, Floats]:
         """The same sums at the chosen items [Q, K], split by part: name to [Q, K]; zero where an item is -1."""
         parts = {part: np.zeros(items.shape, dtype=np.float32) for part in PARTS}
         if not items.size:
             return parts
-        overall, here = weights[:, :1], weights[:, 1:2]
-        parts["popular"] += overall * self.overall[items] + here * self.here[self.context[:, None], items]
+        here = self.here[self.context[:, None], items]
+        parts["popular"] += self.popular(here, weights[:, : len(OF_ALL)], items)
         n_items = len(self.overall)
         chosen, place = np.unique(np.arange(len(items))[:, None] * n_items + items, return_inverse=True)
         for block in self.entries:
@@ -136,20 +145,23 @@ class Counter:
             self.following(previous),
             self.nearby(users, queries),
         )
-        return Evidence(self.overall, self.popular_here(rows), context.reshape(-1), entries)
+        return Evidence(self.overall, self.trending, self.popular_here(rows), context.reshape(-1), entries)
 
     @cached_property
     def share(self) -> Doubles:
         """Each item's share of all events, [N], with one imagined event spread over all items."""
-        n_dayparts, n_items = len(self.catalogue.dayparts), len(self.catalogue.item_ids)
-        counts = np.asarray(self.catalogue.popularity[:n_dayparts].sum(axis=0), dtype=np.float64).reshape(-1)
-        share: Doubles = (counts + 1 / n_items) / (counts.sum() + 1)
-        return share
+        n_dayparts = len(self.catalogue.dayparts)
+        return shares(np.asarray(self.catalogue.popularity[:n_dayparts].sum(axis=0), dtype=np.float64).reshape(-1))
 
     @cached_property
     def overall(self) -> Floats:
         """`popular_overall`, [N]."""
         return popular(self.share)
+
+    @cached_property
+    def trending(self) -> Floats:
+        """`trending`, [N]: the same as `popular_overall` of the events as they count in `Catalogue.trending`."""
+        return popular(shares(self.catalogue.trending.astype(np.float64)))
 
     def popular_here(self, rows: Ints) -> Floats:
         """`popular_here` at rows of `Catalogue.popularity`, [C, N]: region backs off to daypart, daypart to overall.
@@ -274,6 +286,12 @@ def logarithm(x: Doubles | Floats) -> Floats:
     """`log(1 + x / LEAST)`: 0 for nothing, 2.4 for one, 4.6 for ten."""
     value: Floats = np.log1p(x / LEAST).astype(np.float32)
     return value
+
+
+def shares(events: Doubles) -> Doubles:
+    """Each item's share of the events, [N], with one imagined event spread over all items."""
+    share: Doubles = (events + 1 / len(events)) / (events.sum() + 1)
+    return share
 
 
 def popular(share: Doubles) -> Floats:

@@ -1,6 +1,6 @@
 """Cross-entropy over the whole catalogue in bounded memory, or over a sample of it where it is very large.
 
-Letters: Q queries, N items, C candidates, D size of item vectors, M (query, item) pairs of memory.
+Letters: Q queries, N items, C candidates, D size of item vectors, M (query, item) pairs of memory, A eras.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def backward(
     answer: Answer,
     memory: Memory,
     vectors: Tensor,
-    popular: Tensor,
+    biases: Tensor,
+    era: Tensor,
     truth: Tensor,
     candidates: Candidates,
     penalties: Penalties = Penalties(),
@@ -78,7 +79,8 @@ def backward(
         answer: f and G of the queries.
         memory: the pairs that G is of.
         vectors: [N, D].
-        popular: [N] biases.
+        biases: [A, N].
+        era: [Q] which of the biases each query reads.
         truth: [Q] items; each must be a candidate.
         candidates: which items share the softmax.
         penalties: what is added while learning.
@@ -86,7 +88,7 @@ def backward(
     """
     by_query = torch.argsort(memory.query, stable=True)
     query, item = memory.query[by_query], memory.item[by_query]
-    inputs = [answer.wanted, answer.said[by_query], vectors[candidates.items], popular[candidates.items]]
+    inputs = [answer.wanted, answer.said[by_query], vectors[candidates.items], biases[:, candidates.items]]
     cuts = [tensor.detach().requires_grad_(torch.is_grad_enabled()) for tensor in inputs]
     place = torch.full((len(vectors),), -1, device=vectors.device)
     place[candidates.items] = torch.arange(len(candidates.items), device=vectors.device)
@@ -96,7 +98,9 @@ def backward(
     for start in range(0, len(truth), rows):
         part = slice(start, start + rows)
         pairs = slice(*torch.searchsorted(query, torch.tensor([start, start + rows], device=query.device)).tolist())
-        logits = cuts[0][part] @ cuts[2].T + (cuts[3] + candidates.log_weight)
+        # The biases of the queries' eras come in with the product: one matrix of scores, and none of biases.
+        asked = torch.cat([cuts[0][part], functional.one_hot(era[part], len(biases)).to(vectors.dtype)], dim=1)
+        logits = asked @ torch.cat([cuts[2].T, cuts[3] + candidates.log_weight])
         logits = added(logits, cuts[1][pairs], query[pairs] - start, place[item[pairs]])
         loss = functional.cross_entropy(logits, place[truth[part]], reduction="sum", label_smoothing=smoothing)
         loss = loss / max(1, len(truth))

@@ -1,8 +1,8 @@
 """Memory features m(u, i): what the user's own known steps, and everybody's, say about single items.
 
 They are computed for the items that memory can speak of: the user's own, those that followed the previous item, those
-near it, and what is popular. Everything that is not among them has no features. Nothing of the size [queries, steps,
-items] ever exists.
+near it, and what is popular or trending. Everything that is not among them has no features. Nothing of the size
+[queries, steps, items] ever exists.
 
 Letters: Q queries, L steps, S last steps, U distinct items of a user, P kernels, K kernels that are also summed by
 category, C categories, M (query, item) pairs, F features.
@@ -44,6 +44,7 @@ EVERYBODY = {
     "in_region": "near",
     "visits": "popular",
     "visits_of_category": "popular",
+    "trending": "popular",
 }
 # Feature: the named part of the score that it belongs to.
 FEATURES = {
@@ -184,6 +185,7 @@ def candidates(batch: Batch, tables: ItemTables, rows: Tensor, own: Tensor, seen
         own.masked_fill(~seen, -1),
         tables.popular[era, 0],
         tables.popular[era, 1 + batch.asked_region[rows]],
+        tables.trending[era],
     ]
     if (last >= 0).any():  # in the night no query knows its previous step
         items += [
@@ -264,6 +266,7 @@ def everybody(batch: Batch, tables: ItemTables, rows: Tensor, at: Tensor, item: 
         ((tables.region[item] == region) & (region >= 0)).float(),
         tables.log_visits[era, item],
         tables.log_visits_of_kind[era, tables.category[item]],
+        tables.log_trending[era, item],
     ]
     return torch.stack(parts, dim=1).nan_to_num(nan=0.0)
 

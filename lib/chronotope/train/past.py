@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from chronotope.train.batches import users_of
 from chronotope.train.loading import Loader, load_parquet
-from chronotope.train.scoring import Bools, Catalogue, Counted, Doubles, Ints, Users
+from chronotope.train.scoring import TRENDING_DAYS, Bools, Catalogue, Counted, Doubles, Ints, Users
 
+TRENDING_S = 86_400 * TRENDING_DAYS
 MOST_ERAS = 12  # moments counted at: more of them are fresher counts, and as many times the memory
 
 
@@ -28,14 +30,14 @@ def eras(
     Args:
         files: Parquet files with rows of `chronotope.train.histories.histories`.
         catalogue: whose items, regions and dayparts are counted.
-        end_s: epoch seconds of the last moment; nothing from then on is counted.
+        end_s: epoch seconds of the last moment, finite; nothing from then on is counted.
         gap_s: a step that comes later than this after the one before does not follow it.
         load: who reads the files.
 
     """
     moments = spread(files, catalogue, end_s, load)
     rows, n_items = catalogue.popularity.shape
-    heights = (rows, n_items, 1)  # of an era in popularity, transitions, visitors
+    heights = (rows, n_items, 1, 1)  # of an era in popularity, transitions, visitors, trending
     totals = [sparse.csr_matrix((len(moments) * height, n_items)) for height in heights]
     for users in histories(files, catalogue, load):
         new = counted(users, catalogue, moments, gap_s)
@@ -44,15 +46,23 @@ def eras(
     found = [as_of(-np.inf, so_far)]
     for era, moment in enumerate(moments):
         added = [total[era * height : (era + 1) * height] for total, height in zip(totals, heights, strict=True)]
+        *lasting, trending = so_far
+        so_far = [*lasting, trending * halved(moment - found[-1].from_s)]
         so_far = [total + more for total, more in zip(so_far, added, strict=True)]
         found.append(as_of(float(moment), so_far))
     return found
 
 
 def as_of(moment: float, totals: Sequence[sparse.csr_matrix]) -> Counted:
-    """Popularity, transitions and visitors [1, N] that had been counted by a moment."""
-    popularity, transitions, visitors = (total.astype(np.float32).tocsr() for total in totals)
-    return Counted(moment, popularity, transitions, visitors.toarray()[0])
+    """Popularity, transitions, visitors [1, N] and what is trending [1, N], as counted by a moment."""
+    popularity, transitions, visitors, trending = (total.astype(np.float32).tocsr() for total in totals)
+    return Counted(moment, popularity, transitions, visitors.toarray()[0], trending.toarray()[0])
+
+
+def halved(age_s: npt.ArrayLike) -> Doubles:
+    """What events of those ages, or what was counted so long ago, count among what is trending."""
+    left: Doubles = np.exp2(-np.asarray(age_s, dtype=np.float64) / TRENDING_S)
+    return left
 
 
 def histories(files: Sequence[Path], catalogue: Catalogue, load: Loader) -> Iterator[Users]:
@@ -81,13 +91,14 @@ def real(users: Users) -> Bools:
 def counted(users: Users, catalogue: Catalogue, moments: Doubles, gap_s: float) -> tuple[sparse.csr_matrix, ...]:
     """What there was between the moments; what came later is left out.
 
-    Events [E (1 + R) D, N], successions [E N, N], and users who met an item for the first time [E, N].
+    Events [E (1 + R) D, N], successions [E N, N], users who met an item for the first time [E, N], and events as they
+    count at the moment that comes after them [E, N].
     """
     user, step = np.nonzero(real(users))
     item, at_s = users.item[user, step], users.at_s[user, step]
     era = np.searchsorted(moments, at_s, side="right")
     kept = era < len(moments)
-    user, step, item, era = user[kept], step[kept], item[kept], era[kept]
+    user, step, item, at_s, era = user[kept], step[kept], item[kept], at_s[kept], era[kept]
     rows, n_items = catalogue.popularity.shape
     daypart = catalogue.daypart_of_slot[np.maximum(users.slot[user, step], 0)]
     region = users.region[user, step]
@@ -100,7 +111,9 @@ def counted(users: Users, catalogue: Catalogue, moments: Doubles, gap_s: float) 
     row = era[follows] * n_items + before[follows]
     transitions = counts_of(row, item[follows], (len(moments) * n_items, n_items))
     _, first = np.unique(user * n_items + item, return_index=True)  # steps are in order
-    return popularity, transitions, counts_of(era[first], item[first], (len(moments), n_items))
+    visitors = counts_of(era[first], item[first], (len(moments), n_items))
+    fresh = sparse.coo_matrix((halved(moments[era] - at_s), (era, item)), shape=(len(moments), n_items)).tocsr()
+    return popularity, transitions, visitors, fresh
 
 
 def counts_of(row: Ints, column: Ints, shape: tuple[int, int]) -> sparse.csr_matrix:

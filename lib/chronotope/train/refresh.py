@@ -15,7 +15,6 @@ from torch import Tensor
 
 from chronotope.store.models import StoredModel
 from chronotope.train.scoring import Catalogue
-from chronotope.train.space_time import log_popularity
 
 # Tables of a space-time model whose row 0 stands for -1 (none or unknown), and whose other rows follow these names.
 NAMED = {"action.table.weight": "actions", "regions.table.weight": "regions", "of_category.table.weight": "categories"}
@@ -25,9 +24,9 @@ def refreshed(stored: StoredModel, catalogue: Catalogue) -> StoredModel:
     """The same model, whatever its kind, over another catalogue; what both catalogues know keeps what was learned.
 
     An item that the model has not met starts as it would in training: no learned vector of its own, so that its
-    text, category, region and place speak for it, and its popularity so far as its bias. A region, category or
-    action that it has not met gets the vector of the unknown one. Texts embedded in another size than the model's (it
-    was trained when no item had a text, say) are nothing to it.
+    text, category, region and place speak for it. A region, category or action that it has not met gets the vector
+    of the unknown one. Texts embedded in another size than the model's (it was trained when no item had a text, say)
+    are nothing to it.
     """
     about: Mapping[str, Any] = stored.about
     if not stored.tensors:
@@ -37,8 +36,8 @@ def refreshed(stored: StoredModel, catalogue: Catalogue) -> StoredModel:
     places = positions(catalogue.item_ids, old.item_ids)
     known = places >= 0
     row = places.clamp(min=0)
-    tensors["item.weight"] = tensors["item.weight"][row] * known[:, None]  # [N, D]
-    tensors["popular"] = torch.where(known, tensors["popular"][row], log_popularity(catalogue))  # [N]
+    if "item.weight" in tensors:
+        tensors["item.weight"] = tensors["item.weight"][row] * known[:, None]  # [N, D]
     for name, of in NAMED.items():
         before, now = sorted(set(getattr(old, of))), sorted(set(getattr(catalogue, of)))
         rows = torch.cat([torch.tensor([-1]), positions(now, before)]) + 1

@@ -20,7 +20,7 @@ from chronotope.store.models import StoredModel, read_model, write_model
 from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.loss import added
 from chronotope.train.memory import FEATURES, Memory
-from chronotope.train.scoring import Catalogue, Floats, Ints, Last, Queries, Users, places_among
+from chronotope.train.scoring import Catalogue, Counted, Floats, Ints, Last, Queries, Users, places_among
 from chronotope.train.space_time import Answer, SpaceTime, is_met
 from chronotope.train.tables import item_tables
 
@@ -29,18 +29,29 @@ PARTS = ("interest", *dict.fromkeys(FEATURES.values()))
 
 
 class SpaceTimeScorer:
-    """Scores with one model on one device; item vectors are computed once."""
+    """Scores with one model on one device; item vectors are computed once.
 
-    def __init__(self, model_id: str, catalogue: Catalogue, model: SpaceTime, device: str = "cpu") -> None:
+    `counted` is what everybody had done, where it is not what the catalogue counted.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        catalogue: Catalogue,
+        model: SpaceTime,
+        device: str = "cpu",
+        counted: Counted | None = None,
+    ) -> None:
         self.model_id = model_id
         self.catalogue = catalogue
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.tables = item_tables(catalogue, self.device)
+        self.tables = item_tables(catalogue, self.device, [counted] if counted else [])
         self._last = Last[tuple[Memory, Answer]]()
         with torch.no_grad():
             self.vectors = self.model.vectors()
-            self.with_bias = torch.cat([self.vectors, self.model.popular[:, None]], dim=1)  # [N, D + 1]
+            self.biases = self.model.biases(self.tables)[0]  # [N]
+            self.with_bias = torch.cat([self.vectors, self.biases[:, None]], dim=1)  # [N, D + 1]
 
     @torch.no_grad()
     def encode(self, users: Users, queries: Queries) -> Floats:
@@ -67,7 +78,7 @@ class SpaceTimeScorer:
         index = chosen.clamp(min=0)
         parts = {name: torch.zeros(chosen.shape, device=self.device) for name in PARTS}
         parts["interest"] += torch.einsum("qkd,qd->qk", self.vectors[index], answer.wanted)
-        parts["popular"] += self.model.popular[index]
+        parts["popular"] += self.biases[index]
         pair, found = pairs_of(known, index, len(self.vectors))
         if found.any():
             parts["interest"][found] *= ~is_met(known)[pair[found]]
@@ -129,12 +140,12 @@ class SpaceTimeScorer:
         if about.get("kind") != KIND:
             raise ModelError(f"the model is of kind {about.get('kind')!r}, not {KIND!r}")
         tables = item_tables(stored.catalogue, torch.device("cpu"))
-        long, short = about["half_lives_days"]
         try:
+            long, short = about["half_lives_days"]
             train = TrainSettings.model_validate(about["settings"])
             model = SpaceTime(stored.catalogue, tables, train, (long, short))
             model.load_state_dict(stored.tensors)
-        except (RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, ValueError) as error:
             raise ModelError(f"model {about['model_id']} is of another version: run stage train again") from error
         return cls(about["model_id"], stored.catalogue, model, device)
 

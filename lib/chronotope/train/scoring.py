@@ -24,6 +24,7 @@ Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
+TRENDING_DAYS = 14.0  # half-life of an event among those that say what is trending
 MOST_QUERIES = 1024  # that should be asked at a time: what a model remembers for each takes it some 100 kB
 
 
@@ -49,6 +50,7 @@ class Catalogue:
     #   the rows of region -1 count the events of every region
     transitions: sparse.csr_matrix  # [N, N] times that the column's item followed the row's in a session
     visitors: Floats  # [N] users who met the item
+    trending: Floats  # [N] events, each counting half for every `TRENDING_DAYS` of its age at the cut
 
     @cached_property
     def item_index(self) -> pd.Index[str]:
@@ -74,6 +76,7 @@ class Counted:
     popularity: sparse.csr_matrix  # [(1 + regions) * dayparts, N]
     transitions: sparse.csr_matrix  # [N, N]
     visitors: Floats  # [N]
+    trending: Floats  # [N]
 
 
 @dataclass(frozen=True)

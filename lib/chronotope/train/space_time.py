@@ -1,17 +1,19 @@
-"""The space-time model: `score_i = e_i . f(h_u, long_u, short_u, r_u, T, S) + G(m(u, i), c) + b_i`.
+"""The space-time model: `score_i = e_i . f(h_u, long_u, short_u, r_u, T, S) + G(m(u, i), c) + b_i(t)`.
 
 The first term is left out for items that the user has met: of those memory knows more, and vectors learn them by heart.
 
 `h_u` is the state of a sequence encoder (an LSTM by default) over the user's steps, `long_u` and `short_u` are decayed
 means of the texts that they met, `r_u` is what attention recalls of their own items, T and S are the target's time and
-place, and G is how memory is trusted in the context c (`chronotope.train.trust`).
+place, G is how memory is trusted in the context c (`chronotope.train.trust`), and b_i is told from what was popular,
+and what trending, by the moment asked about: one that is learned for each item knows what people met after it.
 
-Letters: B users, L steps, Q queries, M (query, item) pairs, N items, E size of a text embedding, D size of item
+Letters: B users, L steps, Q queries, M (query, item) pairs, N items, A eras, E size of a text embedding, D size of item
 vectors, H size of the encoder's state, F memory features, C numbers of the context.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -61,10 +63,12 @@ class SpaceTime(nn.Module):
         self.slot = SlotVectors()
         self.action = Vectors(len(catalogue.actions), ACTION_DIM)
         self.regions = Vectors(len(catalogue.regions), REGION_DIM)
-        self.item = nn.Embedding(len(catalogue.item_ids), dim)
-        nn.init.normal_(self.item.weight, std=0.05)
+        self.item = nn.Embedding(len(catalogue.item_ids), dim) if settings.own_vectors else None
+        if self.item:
+            nn.init.normal_(self.item.weight, std=0.05)
         self.describe_items(catalogue, tables, dim)
-        self.popular = nn.Parameter(log_popularity(catalogue))
+        # What b makes of the logarithms of an item's shares of all events, and of the trending ones.
+        self.popular = nn.Parameter(torch.tensor([1.0, 0.0]))
         size = dim + ACTION_DIM + self.slot.size + REGION_DIM + 4
         self.encoder = encoder(settings.encoder, size, hidden, settings.dropout, settings.max_steps)
         self.variational = Variational(hidden) if settings.kl_weight else None
@@ -91,10 +95,16 @@ class SpaceTime(nn.Module):
         self.of_place = nn.Linear(self.waves.size, dim, bias=False)
 
     def vectors(self) -> Tensor:
-        """The item vectors e [N, D]: learned, and projected from text, category, region and place."""
+        """The item vectors e [N, D]: told by text, category, region and place, with a learned part or without."""
         told = self.of_text(self.text) + self.of_category(self.category) + self.of_region(self.regions(self.region))
-        vectors: Tensor = self.item.weight + told + self.of_place(self.waves(self.place))
-        return vectors
+        vectors: Tensor = told + self.of_place(self.waves(self.place))
+        return vectors + self.item.weight if self.item else vectors
+
+    def biases(self, tables: ItemTables) -> Tensor:
+        """The biases b of the items as of each era [A, N]: zero for one that is as popular, and trending, as all."""
+        shares = torch.stack([tables.log_share, tables.log_trending], dim=-1) + math.log(len(self.text))
+        biases: Tensor = shares @ self.popular
+        return biases
 
     def remember(self, batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Memory:
         """What the queries of a batch know of single items; a model without memory does not look.
@@ -161,10 +171,3 @@ def is_met(known: Memory) -> Tensor:
 def scaled(amount: Tensor) -> Tensor:
     """log1p of seconds or metres, about 1 for a day or for 90 km; zero where unknown (NaN)."""
     return amount.clamp(min=0).log1p().nan_to_num(nan=0.0) / LOG_DAY
-
-
-def log_popularity(catalogue: Catalogue) -> Tensor:
-    """Where the bias b starts [N]: the log of each item's events over the mean, with one event more for everybody."""
-    events = catalogue.popularity[: len(catalogue.dayparts)].sum(axis=0)
-    counts = torch.tensor(events, dtype=torch.float32).flatten() + 1.0
-    return (counts / counts.mean()).log()

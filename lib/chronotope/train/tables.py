@@ -5,7 +5,7 @@ catalogue's; in training a query reads the last era that had ended before it, fo
 that are short by just that answer, would tell it.
 
 Letters: N items, E eras, S successors kept per item, M neighbours kept per item, R regions, T items kept as popular,
-D dayparts, C categories.
+V kept as trending, D dayparts, C categories.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from chronotope.train.scoring import Catalogue, Counted, Floats, Ints
 MAX_NEIGHBOURS = 32  # the nearest items kept per item: a block of shops; what is farther is told by regions and places
 MAX_SUCCESSORS = 40
 MAX_POPULAR = 30  # per region, and overall
+MAX_TRENDING = 20
 NEIGHBOUR_M = 2000.0  # an item farther than this is no neighbour, however empty the land
 DAYPART_PRIOR = 5.0  # events of an item's category that are mixed into the item's own dayparts
 VISITOR_PRIOR = 2.0  # visitors who come as often as an item's category is visited, mixed into the item's own
@@ -74,7 +75,9 @@ class ItemTables:
     followed: Lookup  # (era, item, item after) -> how often
     leaves: Tensor  # [E, N] how often anything followed
     popular: Tensor  # [E, 1 + R, T] the items with most events, everywhere and by region, -1 for none
+    trending: Tensor  # [E, V] the items with most events lately, -1 for none
     log_share: Tensor  # [E, N] logarithm of an item's share of all events
+    log_trending: Tensor  # [E, N] the same of the events of late
     log_daypart: Tensor  # [E, N, D] logarithm of a daypart's share of the item's events
     log_visits: Tensor  # [E, N] logarithm of an item's events per user who met it
     log_visits_of_kind: Tensor  # [E, C] the same of a category's events and pairs of an item and a user who met it
@@ -93,7 +96,8 @@ def item_tables(catalogue: Catalogue, device: torch.device, eras: Sequence[Count
         eras: what had been counted by some moments, earliest first.
 
     """
-    eras = eras or [Counted(-np.inf, catalogue.popularity, catalogue.transitions, catalogue.visitors)]
+    now = catalogue
+    eras = eras or [Counted(-np.inf, now.popularity, now.transitions, now.visitors, now.trending)]
     place = metres_of(catalogue.lat, catalogue.lon)
     kinds, category = np.unique(np.array(catalogue.categories, dtype=object), return_inverse=True)
     of_kind = sparse.csr_matrix(
@@ -111,7 +115,9 @@ def item_tables(catalogue: Catalogue, device: torch.device, eras: Sequence[Count
         "successor": np.stack(padded_alike([likeliest(era.transitions, MAX_SUCCESSORS) for era in eras])),
         "leaves": np.stack([row_sums(era.transitions) for era in eras]),
         "popular": np.stack(padded_alike([popular(era.popularity, n_dayparts) for era in eras])),
-        "log_share": np.stack([log_share(era.popularity[:n_dayparts]) for era in eras]),
+        "trending": np.concatenate(padded_alike([likeliest(row_of(era.trending), MAX_TRENDING) for era in eras])),
+        "log_share": np.stack([log_share(era.popularity[:n_dayparts].sum(axis=0)) for era in eras]),
+        "log_trending": np.stack([log_share(era.trending) for era in eras]),
         "log_daypart": np.stack([log_daypart(era.popularity[:n_dayparts], of_kind) for era in eras]),
         "log_visits": np.stack([of_item for of_item, _ in visits]),
         "log_visits_of_kind": np.stack([of_category for _, of_category in visits]),
@@ -158,9 +164,14 @@ def popular(popularity: sparse.csr_matrix, n_dayparts: int) -> Ints:
     return likeliest((over_dayparts @ popularity).tocsr(), MAX_POPULAR)
 
 
-def log_share(by_daypart: sparse.csr_matrix) -> Floats:
+def row_of(values: Floats) -> sparse.csr_matrix:
+    """Values [N] as a matrix [1, N]."""
+    return sparse.csr_matrix(values[None])
+
+
+def log_share(events: npt.ArrayLike) -> Floats:
     """[N] logarithm of each item's share of all events, with a third of an event more for everybody."""
-    n = np.asarray(by_daypart.sum(axis=0), dtype=np.float64).ravel() + 1 / 3
+    n = np.asarray(events, dtype=np.float64).ravel() + 1 / 3
     share: Floats = np.log(n / n.sum()).astype(np.float32)
     return share
 

@@ -103,20 +103,21 @@ class Trainer:
         vectors = model.vectors()
         answer = model.answer(batch, model.states(batch, vectors), vectors, known)
         penalties = Penalties(train.label_smoothing, train.kl_weight)
-        return backward(answer, known, vectors, model.popular, truth, self.candidates(model, known, truth), penalties)
+        biases, era = model.biases(self.tables), self.tables.eras(batch.asked_s)
+        return backward(answer, known, vectors, biases, era, truth, self.candidates(known, truth), penalties)
 
     def memory_of(self, example: Examples) -> Memory:
         """What the whole histories, not only the windows of them, say to the queries."""
         whole = batch_of(example.whole, example.of_whole, self.tables, self.device)
         return self.model.remember(whole, self.tables)
 
-    def candidates(self, model: SpaceTime, known: Memory, truth: Tensor) -> Candidates:
+    def candidates(self, known: Memory, truth: Tensor) -> Candidates:
         """All items; in training with too many of them a sample, with the truths and all that memory speaks of."""
         n_items, limit = len(self.course.catalogue.item_ids), self.course.settings.train.exact_items
         if n_items <= limit or not torch.is_grad_enabled():
             return everything(n_items, self.device)
         certain = torch.unique(torch.cat([known.item, truth]))
-        return sampled(model.popular.detach().exp(), certain, int(SAMPLE_SHARE * limit), self.draws)
+        return sampled(self.tables.log_share[-1].exp(), certain, int(SAMPLE_SHARE * limit), self.draws)
 
 
 def mean(total: float, n: int) -> float:
