@@ -1,13 +1,11 @@
 """Stage evaluate: the models on the held-out tail, and last night's lists and forecasts met by the day."""
 
-import logging
 import sys
 
 from pyspark.sql import DataFrame
 
 from chronotope.cli.jobs import main
 from chronotope.embed.weights import model_name
-from chronotope.errors import ModelError
 from chronotope.evaluate.breadth import popularity_of
 from chronotope.evaluate.evaluations import evaluate_published, evaluate_tail
 from chronotope.evaluate.feedback import feedback, shown_to
@@ -17,10 +15,8 @@ from chronotope.evaluate.watch import Watched, watch
 from chronotope.infer.forecasts import OTHER
 from chronotope.infer.topics import topic_frame
 from chronotope.store.frames import union
-from chronotope.store.models import read_model
+from chronotope.store.models import read_model, readable_model
 from chronotope.store.night import Night
-
-log = logging.getLogger("chronotope")
 
 
 def run(night: Night) -> None:
@@ -35,22 +31,12 @@ def run(night: Night) -> None:
         expected = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
         night.write("feedback", feedback(lists, events, model, before.night, night.date, settings))
         found.append(evaluate_published(night.rows("feedback"), popularity, settings.evaluate, night.date))
-        topics = topics_before(night)
-        if topics:
+        if then := readable_model(night.model_folder_before, "last night's forecasts are not evaluated"):
+            topics = topic_frame(night.spark, then.catalogue, settings.infer.n_topics, settings.night.seed)
             found.append(
                 evaluate_forecasts(expected, events, topics, popularity, model, before.night, night.date, settings)
             )
     night.write("evaluations", union(found))
-
-
-def topics_before(night: Night) -> DataFrame | None:
-    """The topics of last night's forecasts; None where the model that made them is of a version that kept less."""
-    try:
-        catalogue = read_model(night.model_folder_before).catalogue
-    except ModelError as error:
-        log.warning("last night's forecasts are not evaluated: %s", error)
-        return None
-    return topic_frame(night.spark, catalogue, night.settings.infer.n_topics, night.settings.night.seed)
 
 
 def watched(night: Night, events: DataFrame, lists_before: DataFrame | None) -> Watched:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from chronotope.errors import ModelError
 from chronotope.infer.workers import load_scorer, save_counts
@@ -20,9 +21,10 @@ from chronotope.store.models import (
     WEIGHTS,
     StoredModel,
     read_model,
+    readable_model,
     staged,
     write_model,
-)  # fmt: skip
+)
 from chronotope.train.blend import START, CountBlend
 from chronotope.train.scoring import Catalogue
 from tests.train import small
@@ -47,6 +49,17 @@ def test_what_goes_in_comes_out(stored, tmp_path):
         assert getattr(found.catalogue, name).dtype == getattr(stored.catalogue, name).dtype
     for name in SPARSE:
         assert (getattr(found.catalogue, name) != getattr(stored.catalogue, name)).nnz == 0
+
+
+def test_a_model_that_lacks_a_count_is_none_and_a_warning_says_what_is_lost(stored, tmp_path, caplog):
+    write_model(tmp_path / "m", stored)
+    assert readable_model(tmp_path / "m", "nothing is lost").about == stored.about
+    assert not caplog.records
+    counts = load_file(tmp_path / "m" / ARRAYS)
+    del counts["trending"]
+    save_file(counts, tmp_path / "m" / ARRAYS)
+    assert readable_model(tmp_path / "m", "no list is made") is None
+    assert "no list is made: no usable model in" in caplog.text
 
 
 def test_equal_models_are_equal_bytes(stored, tmp_path):

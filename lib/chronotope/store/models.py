@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from scipy import sparse
 
 from chronotope.errors import ModelError
 from chronotope.train.scoring import Catalogue
+
+log = logging.getLogger(__name__)
 
 ABOUT, WEIGHTS, ARRAYS, NAMES = "model.json", "weights.safetensors", "catalogue.safetensors", "catalogue.json"
 LISTS = ("item_ids", "categories", "languages", "regions", "actions", "dayparts")
@@ -71,6 +74,15 @@ def read_model(folder: Path) -> StoredModel:
         return StoredModel(about, read_tensors(folder / WEIGHTS), Catalogue(**names, **dense, **matrices))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"no usable model in {folder} ({error}): run stage train again") from error
+
+
+def readable_model(folder: Path, lost: str) -> StoredModel | None:
+    """The model in a folder; None, and a warning that says what is lost, where this version cannot read it."""
+    try:
+        return read_model(folder)
+    except ModelError as error:
+        log.warning("%s: %s", lost, error)
+        return None
 
 
 def matrix_of(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> sparse.csr_matrix:

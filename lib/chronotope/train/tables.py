@@ -26,7 +26,7 @@ from chronotope.train.scoring import Catalogue, Counted, Floats, Ints
 MAX_NEIGHBOURS = 32  # the nearest items kept per item: a block of shops; what is farther is told by regions and places
 MAX_SUCCESSORS = 40
 MAX_POPULAR = 30  # per region, and overall
-MAX_TRENDING = 20
+MAX_TRENDING = 20  # two lists of ten: a list for somebody unknown may be made of them alone
 NEIGHBOUR_M = 2000.0  # an item farther than this is no neighbour, however empty the land
 DAYPART_PRIOR = 5.0  # events of an item's category that are mixed into the item's own dayparts
 VISITOR_PRIOR = 2.0  # visitors who come as often as an item's category is visited, mixed into the item's own
