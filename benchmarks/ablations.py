@@ -42,7 +42,6 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "variational head": ("train.kl_weight=0.01",),
     "label smoothing": ("train.label_smoothing=0.05",),
     "previous step never hidden": ("train.mask_previous=0",),
-    "time never hidden": ("train.mask_time=0",),
     "last weeks never hidden": ("train.mask_lately=0",),
     "memory learns at the other rate": ("train.trust_learning_rate=0.002",),
     "item vectors of 64": ("train.dim=64",),

@@ -121,7 +121,6 @@ class TrainSettings(Section):
     label_smoothing: float = Field(ge=0, lt=1)
     kl_weight: float = Field(ge=0)
     mask_previous: float = Field(ge=0, le=1)
-    mask_time: float = Field(ge=0, le=1)
     mask_lately: float = Field(ge=0, le=1)
     tail_days: int = Field(ge=1)
     max_minutes: float = Field(gt=0)

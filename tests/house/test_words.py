@@ -23,7 +23,7 @@ PURE = {
     "night.seed", "night.threads", "train.dim", "train.hidden", "train.trust_hidden", "train.epochs", "train.patience",
     "train.learning_rate", "train.trust_learning_rate", "train.dropout", "train.trust_dropout",
     "train.label_smoothing", "train.kl_weight",
-    "train.mask_previous", "train.mask_time", "train.mask_lately", "recommend.k", "recommend.candidates", "evaluate.ks",
+    "train.mask_previous", "train.mask_lately", "recommend.k", "recommend.candidates", "evaluate.ks",
     "evaluate.confidence", "alarms.reject_ratio", "alarms.max_psi",
 }  # fmt: skip
 # Words by which a column's comment or name tells what a number counts or in what unit it is.

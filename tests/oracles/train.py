@@ -284,3 +284,24 @@ def successions_before(histories, moment_s, gap_s):
             if other["at_s"] < moment_s:
                 found[one["item"], other["item"]] += 1
     return found
+
+
+def own_gaps(steps, query, edges_s):
+    """How often known steps came after each gap: of all of them, and of those after the last known step's item."""
+    sums = [[0.0] * (len(edges_s) - 1) for _ in range(2)]
+    if not query["known"]:
+        return sums
+    last = steps[query["known"] - 1]
+    now = clock(last["slot"], last["at_s"])
+    for s in usable(query):
+        if s - 1 not in usable(query) or steps[s]["gap_s"] >= edges_s[-1]:
+            continue
+        began = clock(steps[s - 1]["slot"], steps[s - 1]["at_s"])
+        if now is None or began is None:
+            continue
+        weight = bell(around(now, began, 24), 2) * (1 if (now >= 120) == (began >= 120) else 0.3)
+        place = max(n for n, edge in enumerate(edges_s[:-1]) if edge <= steps[s]["gap_s"])
+        sums[0][place] += weight
+        if query["told"] and last["item"] is not None and before(steps, s) == last["item"]:
+            sums[1][place] += weight
+    return sums

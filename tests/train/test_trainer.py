@@ -65,17 +65,21 @@ def test_validation_changes_nothing_and_is_the_same_every_time(trainer):
     assert all(torch.equal(tensor, before[name]) for name, tensor in weights(trainer).items())
 
 
+def known_to(trainer, example):
+    return trainer.model.remember(trainer.whole_of(example), trainer.tables)
+
+
 def test_measuring_shows_the_model_the_scale_of_the_features(trainer):
     trainer.measure()
     (example, *_) = trainer.course.examples(trainer.course.training, 0)
-    even = (trainer.memory_of(example).features - trainer.model.trust.mean) / trainer.model.trust.deviation
+    even = (known_to(trainer, example).features - trainer.model.trust.mean) / trainer.model.trust.deviation
     assert trainer.model.trust.mean.abs().max() > 0.1
     assert float(even.mean().abs()) < 0.5
 
 
 def test_queries_read_windows_for_their_state_and_whole_histories_for_their_memory(trainer):
     for example in trainer.course.examples(trainer.course.training, 0):
-        known = trainer.memory_of(example)
+        known = known_to(trainer, example)
         seen = known.features[:, 0] > 0
         assert example.users.item.shape[1] <= 8
         for q in (0, len(example.truth) - 1):
@@ -89,7 +93,7 @@ def test_queries_read_windows_for_their_state_and_whole_histories_for_their_memo
 def test_the_truths_and_all_that_memory_speaks_of_are_candidates(defaults, tmp_path, exact_items):
     made = trainer_of(defaults, tmp_path, exact_items=exact_items)
     (example, *_) = made.course.examples(made.course.training, 0)
-    known, truth = made.memory_of(example), torch.from_numpy(example.truth)
+    known, truth = known_to(made, example), torch.from_numpy(example.truth)
     items = set(made.candidates(known, truth).items.tolist())
     assert items >= {*truth.tolist(), *known.item.tolist()}
     assert exact_items == 4 or len(items) == 6
@@ -103,7 +107,7 @@ def test_nothing_to_learn_from_has_no_loss(defaults, tmp_path):
     assert math.isnan(mean(0.0, 0))
 
 
-def test_what_weighs_memory_has_its_own_rate_and_matrices_decay(trainer):
+def test_what_weighs_counts_has_its_own_rate_and_matrices_decay(trainer):
     of_trust, others = trainer.optimizer.param_groups[:2], trainer.optimizer.param_groups[2:]
     train = trainer.course.settings.train
     assert {group["lr"] for group in of_trust} == {train.trust_learning_rate}
@@ -112,7 +116,8 @@ def test_what_weighs_memory_has_its_own_rate_and_matrices_decay(trainer):
     assert [group["weight_decay"] for group in others] == [train.weight_decay, 0.0]
     counted = [len(group["params"]) for group in trainer.optimizer.param_groups]
     assert sum(counted) == len(list(trainer.model.parameters()))
-    assert sum(counted[:2]) == len(list(trainer.model.trust.parameters()))
+    model = trainer.model
+    assert sum(counted[:2]) == len([*model.trust.parameters(), *model.moments.parameters()])
 
 
 def test_an_average_moves_towards_the_weights_and_takes_over_integers():

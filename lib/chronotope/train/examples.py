@@ -71,7 +71,6 @@ class Sampling:
     window_steps: int
     batch_queries: int  # about as many are asked together
     hide_previous: float  # share of the queries that do not know the step just before
-    hide_time: float = 0.0  # share of the others that do not know their own time
     hide_lately: float = 0.0  # share of the others that do not know the days before their session
 
 
@@ -174,10 +173,10 @@ def asked(whole: Users, starts: Ints, windows: Windows, sampling: Sampling, rand
     """One query for every target of the windows whose item the catalogue knows.
 
     A share `hide_previous` of them is asked as a list made before the day is: the known history ends at a random
-    moment of the day before the target, and whether a step came in between is not told. Of the others, a share
-    `hide_time`, and all that have no clock, do not know their own time but only that of the step before, and a share
-    `hide_lately` knows its session, and what happened up to `LATELY_S` before it, but not what lies between: as lists
-    that are some weeks old when the session begins. The target's region is told to a share `REGION_GIVEN`.
+    moment of the day before the target, and whether a step came in between is not told. Of the others, all that have
+    no clock do not know their own time but only that of the step before, and a share `hide_lately` knows its session,
+    and what happened up to `LATELY_S` before it, but not what lies between: as lists that are some weeks old when the
+    session begins. The target's region is told to a share `REGION_GIVEN`.
     `starts` are the `session_starts` of the histories.
     """
     first = windows.first
@@ -190,7 +189,7 @@ def asked(whole: Users, starts: Ints, windows: Windows, sampling: Sampling, rand
     hidden = random.random(n) < sampling.hide_previous
     by_night = known_before(whole, row, at_s - random.uniform(0, MORNING_S, n))
     told = ~hidden & (step > 0)
-    untimed = told & ((random.random(n) < sampling.hide_time) | (slot < 0))
+    untimed = told & (slot < 0)
     start = starts[row, step]
     stale_s = whole.at_s[row, start] - random.uniform(0, LATELY_S, n)
     stale = told & (start < step) & (random.random(n) < sampling.hide_lately)
@@ -199,7 +198,7 @@ def asked(whole: Users, starts: Ints, windows: Windows, sampling: Sampling, rand
         user=row,
         known_steps=known,
         at_s=np.where(untimed, whole.at_s[row, np.maximum(step - 1, 0)], at_s),
-        slot=np.where(untimed, -1, slot),
+        slot=slot,
         region=np.where(random.random(n) < REGION_GIVEN, whole.region[row, step], -1),
         previous_known=told,
         hidden_from=np.where(stale, np.minimum(known_before(whole, row, stale_s), start), 0),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -18,11 +19,14 @@ from chronotope.config import TrainSettings
 from chronotope.errors import ModelError
 from chronotope.store.models import StoredModel, read_model, write_model
 from chronotope.train.inputs import Batch, batch_of
+from chronotope.train.known import taken
 from chronotope.train.loss import added
 from chronotope.train.memory import FEATURES, Memory
+from chronotope.train.moments import own_gaps
 from chronotope.train.scoring import Catalogue, Counted, Floats, Ints, Last, Queries, Users, places_among
 from chronotope.train.space_time import Answer, SpaceTime, is_met
 from chronotope.train.tables import item_tables
+from chronotope.train.untimed import Mixture, is_untimed
 
 KIND = "space_time"
 PARTS = ("interest", *dict.fromkeys(FEATURES.values()))
@@ -58,9 +62,39 @@ class SpaceTimeScorer:
         """The users' states after each query's known steps, [Q, D]; zeros for none."""
         return to_numpy(self.model.states(self.batch(users, queries), self.vectors))
 
-    @torch.no_grad()
     def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
         """The score of every item asked about, [Q, C]; higher is better."""
+        untimed = is_untimed(users, queries)
+        if not untimed.any():
+            return self.timed_score(states, users, queries, among)
+        scores = np.empty((len(untimed), len(self.vectors)), np.float32)
+        blended, rest = np.flatnonzero(untimed), np.flatnonzero(~untimed)
+        scores[blended] = Mixture(self, states[blended], users, taken(queries, blended)).score()
+        scores[rest] = self.timed_score(states[rest], users, taken(queries, rest), None)
+        return scores if among is None else scores[:, among]
+
+    def parts(
+        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
+    ) -> Mapping[str, Floats]:
+        """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero for an item -1."""
+        untimed = is_untimed(users, queries)
+        if not untimed.any():
+            return self.timed_parts(states, users, queries, items, among)
+        blended, rest = np.flatnonzero(untimed), np.flatnonzero(~untimed)
+        of_blended = Mixture(self, states[blended], users, taken(queries, blended)).parts(items[blended])
+        of_rest = self.timed_parts(states[rest], users, taken(queries, rest), items[rest], None)
+        order = np.argsort(np.concatenate([blended, rest]))
+        return {name: np.concatenate([of_blended[name], of_rest[name]])[order] for name in PARTS}
+
+    @torch.no_grad()
+    def gaps(self, states: Floats, users: Users, queries: Queries) -> Floats:
+        """The logarithms of the probabilities of the gaps until the next step, [Q, G] of `moments.GAPS_S`."""
+        batch = self.batch(users, queries)
+        return to_numpy(self.model.gaps(batch, self.to_device(states).float(), own_gaps(batch)))
+
+    @torch.no_grad()
+    def timed_score(self, states: Floats, users: Users, queries: Queries, among: Ints | None) -> Floats:
+        """`score` of queries that know their own time, or are of a log without a clock."""
         known, answer = self.answer(states, users, queries, among)
         place = self.to_device(places_among(among, len(self.vectors)))
         weights = self.with_bias if among is None else self.with_bias[self.to_device(among)]
@@ -68,10 +102,10 @@ class SpaceTimeScorer:
         return to_numpy(added(scores, answer.said, known.query, place[known.item]))
 
     @torch.no_grad()
-    def parts(
-        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
+    def timed_parts(
+        self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None
     ) -> Mapping[str, Floats]:
-        """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero for an item -1."""
+        """`parts` of such queries."""
         known, answer = self.answer(states, users, queries, among)
         chosen = self.to_device(items)
         there = chosen >= 0

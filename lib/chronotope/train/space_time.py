@@ -25,6 +25,7 @@ from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
 from chronotope.train.means import decayed_means
 from chronotope.train.memory import ABOUT, FEATURES, Memory, memory, nothing
+from chronotope.train.moments import Moments
 from chronotope.train.recall import Recall
 from chronotope.train.scoring import Catalogue
 from chronotope.train.tables import ItemTables
@@ -80,6 +81,7 @@ class SpaceTime(nn.Module):
         self.want = nn.Sequential(nn.Linear(asked, 2 * dim), nn.GELU(), drop, nn.Linear(2 * dim, dim), drop)
         self.recall = Recall(len(FEATURES))
         self.trust = Trust(list(FEATURES.values()), context, settings.trust_hidden, settings.trust_dropout)
+        self.moments = Moments(hidden)
 
     def describe_items(self, catalogue: Catalogue, tables: ItemTables, dim: int) -> None:
         """What is known of the items, and the layers that turn it into vectors."""
@@ -152,6 +154,11 @@ class SpaceTime(nn.Module):
         familiar = (items * wanted[known.query]).sum(dim=1) * met
         said = self.trust(even, context, known.query) - familiar
         return Answer(wanted, said, context, divergence)
+
+    def gaps(self, batch: Batch, states: Tensor, own: Tensor) -> Tensor:
+        """The logarithms of the probabilities of the gaps until the next step [Q, G], see `Moments`."""
+        log_p: Tensor = self.moments(batch, states[:, : states.shape[1] - 2 * self.text.shape[1]], own)
+        return log_p
 
     def context(self, batch: Batch, state: Tensor, known: Memory) -> Tensor:
         """The context c of the queries [Q, C]: state, time, place, and how much is known."""

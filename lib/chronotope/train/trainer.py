@@ -14,10 +14,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from chronotope.config import Settings, TrainSettings
 from chronotope.train.examples import Examples, Period, Sampling, examples
-from chronotope.train.inputs import batch_of
+from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.loss import Candidates, Penalties, backward, everything, sampled
 from chronotope.train.memory import Memory
+from chronotope.train.moments import own_gaps, surprise
 from chronotope.train.scoring import Catalogue
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import ItemTables
@@ -42,7 +43,7 @@ class Course:
     def examples(self, period: Period, seed: int) -> Iterator[Examples]:
         """The batches of one pass over a period."""
         train = self.settings.train
-        sampling = Sampling(train.max_steps, train.batch_size, train.mask_previous, train.mask_time, train.mask_lately)
+        sampling = Sampling(train.max_steps, train.batch_size, train.mask_previous, train.mask_lately)
         return examples(self.files, self.catalogue, period, sampling, seed, self.load)
 
 
@@ -85,7 +86,7 @@ class Trainer:
     def measure(self) -> None:
         """Show the model the scale of the memory features, on some batches."""
         some = islice(self.course.examples(self.course.training, self.seed), MEASURED_BATCHES)
-        features = [self.memory_of(example).features for example in some]
+        features = [self.model.remember(self.whole_of(example), self.tables).features for example in some]
         if features:
             self.model.trust.measure(torch.cat(features))
 
@@ -98,18 +99,21 @@ class Trainer:
         """The mean loss of a batch; under autograd its gradients are left in the model's parameters."""
         train = self.course.settings.train
         batch = batch_of(example.users, example.queries, self.tables, self.device)
-        known = self.memory_of(example)
+        whole = self.whole_of(example)
+        known = model.remember(whole, self.tables)
         truth = torch.from_numpy(example.truth).to(self.device)
         vectors = model.vectors()
-        answer = model.answer(batch, model.states(batch, vectors), vectors, known)
+        states = model.states(batch, vectors)
+        answer = model.answer(batch, states, vectors, known)
+        if torch.is_grad_enabled():  # apart from the model, which it does not shape
+            torch.autograd.backward([surprise(model.gaps(batch, states, own_gaps(whole)), batch)])
         penalties = Penalties(train.label_smoothing, train.kl_weight)
         biases, era = model.biases(self.tables), self.tables.eras(batch.asked_s)
         return backward(answer, known, vectors, biases, era, truth, self.candidates(known, truth), penalties)
 
-    def memory_of(self, example: Examples) -> Memory:
-        """What the whole histories, not only the windows of them, say to the queries."""
-        whole = batch_of(example.whole, example.of_whole, self.tables, self.device)
-        return self.model.remember(whole, self.tables)
+    def whole_of(self, example: Examples) -> Batch:
+        """The queries over whole histories, not only the windows of them."""
+        return batch_of(example.whole, example.of_whole, self.tables, self.device)
 
     def candidates(self, known: Memory, truth: Tensor) -> Candidates:
         """All items; in training with too many of them a sample, with the truths and all that memory speaks of."""
@@ -136,8 +140,8 @@ def move_average(averaged: Sequence[Tensor], current: Sequence[Tensor], _n_avera
 
 
 def groups(model: SpaceTime, train: TrainSettings) -> list[dict[str, Any]]:
-    """The parameters with their rates: those that weigh memory features, the others; of each the matrices decay."""
-    of_trust = list(model.trust.parameters())
+    """The parameters with their rates: those that weigh what was counted, the others; of each the matrices decay."""
+    of_trust = [*model.trust.parameters(), *model.moments.parameters()]
     its = {id(parameter) for parameter in of_trust}
     others = [parameter for parameter in model.parameters() if id(parameter) not in its]
     rates = [
