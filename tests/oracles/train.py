@@ -302,6 +302,6 @@ def own_gaps(steps, query, edges_s):
         weight = bell(around(now, began, 24), 2) * (1 if (now >= 120) == (began >= 120) else 0.3)
         place = max(n for n, edge in enumerate(edges_s[:-1]) if edge <= steps[s]["gap_s"])
         sums[0][place] += weight
-        if query["told"] and last["item"] is not None and before(steps, s) == last["item"]:
+        if query["told"] and last["item"] is not None and steps[s - 1]["item"] == last["item"]:
             sums[1][place] += weight
     return sums

@@ -119,3 +119,10 @@ def test_an_unknown_kind_is_refused(stored, tmp_path):
     write_model(tmp_path / "m", stored)
     with pytest.raises(ModelError, match="unknown kind 'x'"):
         load_scorer(tmp_path / "m", "cpu", 1)
+
+
+def test_a_count_model_without_its_weights_is_refused(stored, tmp_path):
+    about = {"kind": "counts", "model_id": "counts-1", "blend": {"model_id": "counts-1"}}
+    write_model(tmp_path / "m", dataclasses.replace(stored, about=about))
+    with pytest.raises(ModelError, match="lacks 'weights': run stage train again"):
+        load_scorer(tmp_path / "m", "cpu", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -94,3 +95,33 @@ def test_after_one_thing_comes_the_next_soon_and_after_another_late(defaults, tm
         log_p = model.gaps(batch, model.states(batch, model.vectors()), own_gaps(batch))
     assert log_p.argmax(dim=1).tolist() == gap_of(torch.tensor([3600.0, 13 * 3600.0])).tolist()
     assert log_p.max(dim=1).values.exp().min() > 0.6
+
+
+def test_what_the_moments_learn_changes_nothing_in_the_model(defaults, tmp_path):
+    """Of two trainings that differ in where the moments start, all else comes out the same."""
+    found = []
+    for start in (0.0, 3.0):
+        trainer = trainer_of(defaults, tmp_path, dropout=0.0, trust_dropout=0.0)
+        with torch.no_grad():
+            trainer.model.moments.last.weight.add_(start)
+        trainer.train(1)
+        found.append(trainer.model.state_dict())
+    differ = {name for name in found[0] if not torch.equal(found[0][name], found[1][name])}
+    assert differ == {name for name in found[0] if name.startswith("moments.")}
+
+
+def test_gaps_are_learned_from_whole_histories(defaults, tmp_path):
+    """In windows of two steps no query sees a gap: what reads gaps would have nothing to learn from."""
+    trainer = trainer_of(defaults, tmp_path, max_steps=2, trust_weight_decay=0.0)
+    before = trainer.model.moments.first.weight[:, 5:].clone()
+    trainer.train(1)
+    assert (trainer.model.moments.first.weight[:, 5:] - before).abs().max() > 1e-3
+
+
+def test_a_gap_of_more_than_a_day_after_an_item_counts():
+    known, hours = small.catalogue(), [0, 26, 48, 74, 96]
+    users = small.users([small.history("u", [0, 1, 0, 1, 0], small.MONDAY_S + small.HOUR_S * np.array(hours))], known)
+    asked = small.queries({"known_steps": 5, "at_s": small.MONDAY_S + 96 * small.HOUR_S, "previous_known": True})
+    found = own_gaps(batch_in(known, users, asked))[0]
+    (place,) = gap_of(torch.tensor([26 * small.HOUR_S])).tolist()
+    assert found[1, place] == found[0, place] == found[1].sum() > 1.0

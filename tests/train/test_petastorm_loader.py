@@ -62,7 +62,7 @@ def test_frames_are_the_same(files):
 
 
 def test_batches_are_the_same_in_the_same_order(files):
-    sampling = Sampling(window_steps=8, batch_queries=64, hide_previous=0.3, hide_time=0.2, hide_lately=0.2)
+    sampling = Sampling(window_steps=8, batch_queries=64, hide_previous=0.3, hide_lately=0.2)
     asked = (files, KNOWN, Period(-math.inf, math.inf), sampling, 7)
     batches = list(zip(examples(*asked), examples(*asked, LOAD), strict=True))
     assert len(batches) > 100

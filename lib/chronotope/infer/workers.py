@@ -49,7 +49,10 @@ def scorer_of(stored: StoredModel, device: str) -> Scorer:
     if kind == KIND:
         return SpaceTimeScorer.of(stored, device)
     if kind == COUNTS_KIND:
-        return CountBlend.from_dict(stored.about["blend"], stored.catalogue)
+        try:
+            return CountBlend.from_dict(stored.about["blend"], stored.catalogue)
+        except KeyError as error:
+            raise ModelError(f"the count model's description lacks {error}: run stage train again") from error
     raise ModelError(f"model {stored.about.get('model_id')} is of unknown kind {kind!r}: run stage train again")
 
 

@@ -54,7 +54,7 @@ class Batch:
     def clock_h(self) -> Tensor:
         """Hours since Monday 00:00 local time of each step [B, L], NaN without a clock.
 
-        Minutes are those of UTC: offsets that are no whole hours move all steps of a user alike.
+        Minutes are those of UTC: where the local clock is half an hour off, hours are told up to half an hour wrongly.
         """
         return clock_h(self.slot, self.at_s)
 

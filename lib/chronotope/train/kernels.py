@@ -19,6 +19,7 @@ DAY_S = 86_400.0
 AGE_DAYS = (0.1, 0.5, 7.0, 30.0)  # half-lives: this visit, this day, this week, this month
 AGE_STEPS = (6.0, 30.0)  # half-lives in steps, for users who are rarely seen
 HOURS = (0.4, 1.0, 3.0)  # standard deviations around the hour of the day: a timetable, a habit, a part of the day
+SATURDAY_H = 120  # hour of the week at which the weekend begins
 OTHER_HALF = 0.3  # what a working day says about a weekend day and the other way round
 FADING_DAYS = 14.0  # half-life of the kernels that ask for two things at once
 FOLLOWS_S = DAY_S  # a step within a day of the one before follows it
@@ -129,7 +130,7 @@ def around(hours: Tensor, period: float) -> Tensor:
 
 def alike(clock: Tensor, asked: Tensor) -> Tensor:
     """1 for two working days or two weekend days, else `OTHER_HALF`."""
-    return torch.where((clock >= 120) == (asked >= 120), 1.0, OTHER_HALF)
+    return torch.where((clock >= SATURDAY_H) == (asked >= SATURDAY_H), 1.0, OTHER_HALF)
 
 
 def bell(apart: Tensor, width: float) -> Tensor:

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chronotope.train.inputs import Batch
-from chronotope.train.kernels import alike, around, before, bell, shifted
+from chronotope.train.kernels import SATURDAY_H, alike, around, bell, shifted
 from chronotope.train.layers import Vectors
 from chronotope.train.memory import LEAST, shares
 
+# Finest where gaps are short and common; later two to six hours, which a part of the day does not tell apart.
 MINUTES = (0, 5, 15, 30, 60, 120, 180, 240, 360, 480, 600, 720, 900, 1080, 1260, 1440, 1800, 2160)
 EDGES_S = tuple(60.0 * minutes for minutes in MINUTES)
 N_GAPS = len(EDGES_S) - 1
@@ -29,7 +30,6 @@ SHORTEST_S = 120.0  # below it all gaps are alike
 GAPS_S = tuple((max(start, SHORTEST_S) * end) ** 0.5 for start, end in pairwise(EDGES_S))
 HOURS = 2.0  # standard deviation around the hour of the day at which own gaps began
 HOURS_OF_DAY = 24
-SATURDAY_H = 120
 UNITS = 32
 
 
@@ -70,7 +70,8 @@ def own_gaps(batch: Batch) -> Tensor:
     weight = bell(around(clock - began, float(HOURS_OF_DAY)), HOURS) * alike(began, clock)
     knows = batch.knows(rows, n_steps).float()
     weight = weight.nan_to_num(nan=0.0) * knows * shifted(knows, 0.0) * (gap_s < EDGES_S[-1])
-    same = before(batch).item[batch.user] == batch.previous[:, None]
+    previous = batch.previous[:, None]
+    same = (shifted(batch.item, -1)[batch.user] == previous) & (previous >= 0)
     place = gap_of(gap_s)
     sums = weight.new_zeros(len(rows), 2, N_GAPS)
     sums[:, 0].scatter_add_(1, place, weight)

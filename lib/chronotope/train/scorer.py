@@ -63,7 +63,10 @@ class SpaceTimeScorer:
         return to_numpy(self.model.states(self.batch(users, queries), self.vectors))
 
     def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
-        """The score of every item asked about, [Q, C]; higher is better."""
+        """The score of every item asked about, [Q, C]; higher is better.
+
+        Of a query without a time it is the logarithm of a probability: rows are not on one scale.
+        """
         untimed = is_untimed(users, queries)
         if not untimed.any():
             return self.timed_score(states, users, queries, among)
@@ -94,7 +97,7 @@ class SpaceTimeScorer:
 
     @torch.no_grad()
     def timed_score(self, states: Floats, users: Users, queries: Queries, among: Ints | None) -> Floats:
-        """`score` of queries that know their own time, or are of a log without a clock."""
+        """`score` of queries that are asked as they stand, see `is_untimed`."""
         known, answer = self.answer(states, users, queries, among)
         place = self.to_device(places_among(among, len(self.vectors)))
         weights = self.with_bias if among is None else self.with_bias[self.to_device(among)]

@@ -56,6 +56,9 @@ class Trainer:
         self.draws = torch.Generator().manual_seed(seed)
         train = course.settings.train
         self.optimizer = torch.optim.AdamW(groups(model, train))
+        of_moments = list(model.moments.parameters())
+        # Clipped apart, for in one norm the gradients of the moments would scale those of the model.
+        self.apart = [of_moments, others(model, of_moments)]
         self.averaged = AveragedModel(model, multi_avg_fn=move_average, use_buffers=True)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, train.rate_decay)
 
@@ -67,7 +70,8 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
             total += self.loss(self.model, example) * len(example.truth)
             n += len(example.truth)
-            nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
+            for parameters in self.apart:
+                nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
             self.optimizer.step()
             self.averaged.update_parameters(self.model)
         if n:
@@ -96,7 +100,10 @@ class Trainer:
         return cast(SpaceTime, self.averaged.module.eval())
 
     def loss(self, model: SpaceTime, example: Examples) -> float:
-        """The mean loss of a batch; under autograd its gradients are left in the model's parameters."""
+        """The mean loss of a batch; under autograd its gradients are left in the model's parameters.
+
+        What the moments learn from leaves gradients, too, but is not in the loss.
+        """
         train = self.course.settings.train
         batch = batch_of(example.users, example.queries, self.tables, self.device)
         whole = self.whole_of(example)
@@ -105,7 +112,7 @@ class Trainer:
         vectors = model.vectors()
         states = model.states(batch, vectors)
         answer = model.answer(batch, states, vectors, known)
-        if torch.is_grad_enabled():  # apart from the model, which it does not shape
+        if torch.is_grad_enabled():
             torch.autograd.backward([surprise(model.gaps(batch, states, own_gaps(whole)), batch)])
         penalties = Penalties(train.label_smoothing, train.kl_weight)
         biases, era = model.biases(self.tables), self.tables.eras(batch.asked_s)
@@ -142,14 +149,18 @@ def move_average(averaged: Sequence[Tensor], current: Sequence[Tensor], _n_avera
 def groups(model: SpaceTime, train: TrainSettings) -> list[dict[str, Any]]:
     """The parameters with their rates: those that weigh what was counted, the others; of each the matrices decay."""
     of_trust = [*model.trust.parameters(), *model.moments.parameters()]
-    its = {id(parameter) for parameter in of_trust}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in its]
     rates = [
         (of_trust, train.trust_learning_rate, train.trust_weight_decay),
-        (others, train.learning_rate, train.weight_decay),
+        (others(model, of_trust), train.learning_rate, train.weight_decay),
     ]
     return [
         {"params": [p for p in parameters if (p.dim() > 1) == matrices], "lr": rate, "weight_decay": decay * matrices}
         for parameters, rate, decay in rates
         for matrices in (True, False)
     ]
+
+
+def others(model: nn.Module, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    """The model's parameters without these."""
+    its = {id(parameter) for parameter in parameters}
+    return [parameter for parameter in model.parameters() if id(parameter) not in its]

@@ -16,10 +16,11 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from chronotope.train.inputs import HOUR_S
 from chronotope.train.moments import GAPS_S
 from chronotope.train.scoring import Bools, Floats, Ints, Queries, Scorer, Users
 
-HOUR_S, WEEK_H = 3600.0, 168
+WEEK_H = 168
 REST = "this_time"  # the part that gets what an untold time costs an item, or brings it
 
 
@@ -46,15 +47,18 @@ class Mixture:
         return total
 
     def parts(self, items: Ints) -> Mapping[str, Floats]:
-        """The parts of the chosen items [Q, K]: their means over the moments, by what each adds to the probability."""
+        """The parts of the chosen items [Q, K]: their means over the moments, by what each adds to the probability.
+
+        The rest of the score, of which most is what turns scores into probabilities, is part of `REST`.
+        """
         there = items >= 0
-        chosen = np.where(there, items, 0)
-        total = np.take_along_axis(self.score(), chosen, axis=1)
-        sums: dict[str, Floats] = {}
+        log_ps, parts = [], []
         for queries, log_p in self.moments():
-            weight = np.exp(np.take_along_axis(log_p, chosen, axis=1) - total)
-            for name, part in self.scorer.parts(self.states, self.users, queries, items).items():
-                sums[name] = sums.get(name, np.float32(0.0)) + weight * part
+            log_ps.append(np.take_along_axis(log_p, np.where(there, items, 0), axis=1))
+            parts.append(self.scorer.parts(self.states, self.users, queries, items))
+        total = np.logaddexp.reduce(log_ps)
+        weights = np.exp(np.stack(log_ps) - total)  # [G, Q, K]
+        sums = {name: (weights * [part[name] for part in parts]).sum(axis=0) for name in parts[0]}
         sums[REST] += (total - np.sum(list(sums.values()), axis=0)) * there
         return sums
 
@@ -68,7 +72,10 @@ class Mixture:
 
 
 def is_untimed(users: Users, queries: Queries) -> Bools:
-    """Which queries know the step just before, but not their own time, in a log that has a clock: [Q]."""
+    """Which queries know the step just before, but not their own time, where that step has a clock: [Q].
+
+    Whoever knows no step just before is asked about a time: of when a first step comes nothing is known.
+    """
     if not users.slot.shape[1]:
         return np.zeros(len(queries.user), dtype=bool)
     known: Bools = (queries.slot < 0) & queries.previous_known & (last_steps(users, queries) >= 0)
@@ -77,7 +84,10 @@ def is_untimed(users: Users, queries: Queries) -> Bools:
 
 
 def after(users: Users, queries: Queries, gap_s: float) -> Queries:
-    """The queries asked a gap after their last known step."""
+    """The queries asked a gap after their last known step.
+
+    Minutes are those of UTC, as in `Batch.clock_h`: where the local clock is half an hour off, the slot may be by one.
+    """
     last = last_steps(users, queries)
     at_s = users.at_s[queries.user, last]
     hours = users.slot[queries.user, last] + (at_s % HOUR_S + gap_s) / HOUR_S
