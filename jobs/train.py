@@ -8,7 +8,7 @@ from chronotope.cli.jobs import main
 from chronotope.embed.weights import model_name
 from chronotope.evaluate.gate import decide
 from chronotope.evaluate.tail import rank_tail
-from chronotope.store.models import read_model, staged, write_model
+from chronotope.store.models import read_model, replace_model
 from chronotope.store.night import Night
 from chronotope.store.rebuild import model_folder_like, read_like
 from chronotope.train.candidates import Known, candidates
@@ -25,10 +25,8 @@ def run(night: Night) -> None:
 
 
 def take_over(night: Night) -> None:
-    with staged(night.model_folder) as beside:
-        write_model(beside, read_model(model_folder_like(night)))
-    path = night.model_folder.relative_to(night.tables_dir)
-    night.write("models", moved(read_like(night, "models"), str(path)))
+    replace_model(night.model_folder, read_model(model_folder_like(night)))
+    night.write("models", moved(read_like(night, "models"), night.model_path))
     night.write("ranks", read_like(night, "ranks"))
 
 
@@ -53,11 +51,9 @@ def refresh(night: Night) -> None:
         ranks, of.new, of.recent if of.recent in folders else None, of.counts, settings.evaluate.gate_confidence
     )
     stored = {model_id: read_model(folder) for model_id, folder in folders.items()}
-    with staged(night.model_folder) as beside:
-        write_model(beside, refreshed(stored[decision.model_id], now))
+    replace_model(night.model_folder, refreshed(stored[decision.model_id], now))
     kinds = {model_id: model.about["kind"] for model_id, model in stored.items()}
-    path = night.model_folder.relative_to(night.tables_dir)
-    night.write("models", model_rows(ranks, kinds, decision, str(path), settings, night.date))
+    night.write("models", model_rows(ranks, kinds, decision, night.model_path, settings, night.date))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def psi(now: dict[str, float], then: dict[str, float], n: float, m: float, prior
         pooled = (now.get(name, 0) + then.get(name, 0)) / (n + m)
         p = (now.get(name, 0) + prior * pooled) / (n + prior)
         q = (then.get(name, 0) + prior * pooled) / (m + prior)
-        value += (p - q) * math.log(p / q) if pooled else 0.0
+        value += (p - q) * math.log(p / q) if p > 0 and q > 0 else 0.0
     return value
 
 

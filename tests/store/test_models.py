@@ -22,6 +22,7 @@ from chronotope.store.models import (
     StoredModel,
     read_model,
     readable_model,
+    replace_model,
     staged,
     write_model,
 )
@@ -106,6 +107,13 @@ def test_a_failure_leaves_what_was_there(tmp_path):
         assert list(beside.iterdir()) == []
         (beside / "file").write_text("new")
     assert (tmp_path / "m" / "file").read_text() == "new"
+
+
+def test_a_model_takes_the_place_of_another(stored, tmp_path):
+    for model_id in ("old", "new"):
+        replace_model(tmp_path / "m", dataclasses.replace(stored, about={"model_id": model_id}))
+    assert read_model(tmp_path / "m").about == {"model_id": "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_count_model_comes_back(stored, tmp_path):

@@ -76,8 +76,8 @@ def psi(now: Mapping[str, float], then: Mapping[str, float], n: float, m: float)
     parts = []
     for name in {*now, *then}:
         both = PRIOR_USERS * (now.get(name, 0.0) + then.get(name, 0.0)) / (n + m)
-        if both > 0:
-            p, q = (now.get(name, 0.0) + both) / (n + PRIOR_USERS), (then.get(name, 0.0) + both) / (m + PRIOR_USERS)
+        p, q = (now.get(name, 0.0) + both) / (n + PRIOR_USERS), (then.get(name, 0.0) + both) / (m + PRIOR_USERS)
+        if p > 0 and q > 0:  # also where so little of a user is there that its share is no longer a number above zero
             parts.append((p - q) * math.log(p / q))
     return math.fsum(parts)
 

@@ -108,6 +108,12 @@ def staged(folder: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def replace_model(folder: Path, model: StoredModel) -> None:
+    """Write a model into a folder, in place of the one that may be there, whole or not at all."""
+    with staged(folder) as beside:
+        write_model(beside, model)
+
+
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write named tensors to one file, at once: a reader sees the file before or the file after."""
     write_bytes(path, tensors_to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))

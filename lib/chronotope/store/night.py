@@ -103,6 +103,11 @@ class Night:
         return self.models_dir / f"night={self.date if self.is_refresh else self.refreshed_before}"
 
     @property
+    def model_path(self) -> str:
+        """The same folder as table `models` names it: below the tables."""
+        return str(self.model_folder.relative_to(self.tables_dir))
+
+    @property
     def model_folder_before(self) -> Path:
         """The model that made the tables of the night before."""
         return self.models_dir / f"night={self.refreshed_before}"
