@@ -9,7 +9,8 @@ rankings are over all venues of train, and ties count against the model.
 Models are trained on train alone. Its last tenth decides after how many epochs training stops, and is then learned from
 for as many; it also decides which weights the count blend gets. The queries of validation and test decide nothing. With
 `--test`, validation joins the history: when the test part is asked, its check-ins are known steps of their users and
-count for all users, in every setting; nothing is trained on them.
+count for all users, in every setting; nothing is trained on them. With the histories `all` and `night` what everybody
+did within the part itself counts too, as of the midnight before: the counts are refreshed, the weights are not.
 
 It prints, for every model and setting, accuracy at 1, 5, 10 and 20 and the mean reciprocal rank, with the standard
 error over the queries and the deviation over the seeds, and the seconds and the memory of every training. It writes
@@ -27,18 +28,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
 from benchmarks.asked import Asked, answers
-from benchmarks.places import CONF, NAMES, BySlot, Lessons, contender, is_random, settings_of
+from benchmarks.mornings import Mornings, mornings
+from benchmarks.places import CONF, NAMES, Contender, Lessons, contender, is_random, settings_of
 from benchmarks.prepared import Stages
 from benchmarks.report import RESULTS, ROOT, report
 from benchmarks.summary import cells, summary, table
 from benchmarks.trajectories import Split, asked_of, last_tenth, read_checkins, seconds, split_of
 from chronotope.config import Settings, load_settings
 from chronotope.store.session import open_session
-from chronotope.train.scoring import Catalogue
+from chronotope.train.scoring import Catalogue, Ints, Scorer
 
 N_SHOWN = 20
 GROUP = ("split", "history", "slot", "model")
@@ -46,10 +49,10 @@ GROUP = ("split", "history", "slot", "model")
 
 @dataclass(frozen=True)
 class Exam:
-    """A split that is ready to be asked: its queries by (history, slot), and what is counted up to its beginning."""
+    """A split that is ready to be asked: its queries by (history, slot), and what is counted by when they are asked."""
 
     split: Split
-    catalogue: Catalogue
+    mornings: Mornings
     asked: Mapping[tuple[str, str], Asked]
 
 
@@ -106,7 +109,7 @@ def prepared(
 def exam(split: Split, catalogue: Catalogue, stages: Stages) -> Exam:
     """A split, ready to be asked."""
     print(f"{split.name}: {len(split.query)} queries over {len(catalogue.item_ids)} venues", flush=True)
-    return Exam(split, catalogue, asked_of(split, stages))
+    return Exam(split, mornings(split, catalogue, stages), asked_of(split, stages))
 
 
 def lessons_of(train: pd.DataFrame, catalogue: Catalogue, stages: Stages) -> Lessons:
@@ -134,16 +137,17 @@ def run(
             made = contender(name, seed, lessons, options.set, folder / f"{name}-{seed}")
             took = {"model": name, "seed": seed, **made.took}
             training += [took] if made.took else []
-            rows += [part for of in exams for part in predicted(of, made.scorers(of.catalogue), name, seed)]
+            rows += [part for of in exams for part in predicted(of, made, name, seed)]
             print(took, flush=True)
     return pd.concat(rows, ignore_index=True), training
 
 
-def predicted(of: Exam, scorers: BySlot, name: str, seed: int) -> Iterator[pd.DataFrame]:
+def predicted(of: Exam, made: Contender, name: str, seed: int) -> Iterator[pd.DataFrame]:
     """One frame per setting, one row per query."""
     truth = of.split.asked
+    scorers = [made.scorers(catalogue) for catalogue in of.mornings.catalogues]
     for (history, slot), asked in of.asked.items():
-        answered = answers(scorers[slot], asked, truth["item_id"].tolist(), N_SHOWN)
+        answered = answered_by([of_day[slot] for of_day in scorers], of.mornings.of[history], asked, truth["item_id"])
         yield pd.DataFrame(
             {
                 **{"split": of.split.name, "model": name, "history": history, "slot": slot, "seed": seed},
@@ -153,6 +157,16 @@ def predicted(of: Exam, scorers: BySlot, name: str, seed: int) -> Iterator[pd.Da
                 "top20": answered["top"],
             }
         )
+
+
+def answered_by(scorers: Sequence[Scorer], morning: Ints, asked: Asked, truths: pd.Series[Any]) -> pd.DataFrame:
+    """Answers, of each query by the scorer [M] of its morning [Q]."""
+    rows = [np.flatnonzero(morning == number) for number in range(len(scorers))]
+    parts = [
+        answers(scorer, asked.rows(of_day), truths.iloc[of_day].tolist(), N_SHOWN).set_axis(of_day)
+        for scorer, of_day in zip(scorers, rows, strict=True)
+    ]
+    return pd.concat(parts).sort_index()
 
 
 def figures(summed: pd.DataFrame, training: list[dict[str, Any]], lessons: Lessons) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def as_of(histories: pd.DataFrame, model: SpaceTimeScorer, gap_s: float, file: P
     """
     histories.to_parquet(file)
     counted = eras([file], model.catalogue, end_of(histories), gap_s)[-1]
-    return SpaceTimeScorer(model.model_id, model.catalogue, model.model, counted=counted)
+    return SpaceTimeScorer(model.model_id, model.catalogue.as_of(counted), model.model)
 
 
 def all_scores(scorer: Scorer, known: pd.DataFrame, asked: HeldOut) -> np.ndarray:

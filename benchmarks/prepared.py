@@ -88,10 +88,13 @@ class Stages:
         end = dt.datetime.fromtimestamp(last_s + 1, dt.UTC)
         return catalogue_of(items, vectors, self.sessions(events), self.settings, end)
 
-    def history_files(self, plain: pd.DataFrame) -> list[Path]:
-        """The histories of the users of a plain frame, as the Parquet files that training reads."""
+    def history_files(self, plain: pd.DataFrame, max_steps: int | None = None) -> list[Path]:
+        """The histories of the users of a plain frame, as the Parquet files that training reads.
+
+        Their newest steps: so many, or `train.history_steps`.
+        """
         folder = self.new_path()
-        kept = histories(self.sessions(self.events(plain)), self.settings.train.history_steps)
+        kept = histories(self.sessions(self.events(plain)), max_steps or self.settings.train.history_steps)
         kept.write.parquet(str(folder))
         return sorted(folder.glob("*.parquet"))
 

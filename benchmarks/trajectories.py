@@ -10,9 +10,11 @@ What may be known of a query's past, its `history`:
 - `all`: every check-in up to and with the one before the query in its trajectory;
 - `night`: every check-in before the last local midnight before the query; that a check-in came in between is not told.
 
-What all users did is known to the end of the past in all three. And what may be known of the query's time, its `slot`:
-`known` is its own moment and hour of the week (`night`: the hour, but not the minute), `unknown` is only that it comes
-after the check-in before it, so that one's moment stands for it.
+What all users did is known to the end of the past with `train`. With `all` it is known to the last midnight (UTC)
+before the check-in before the query, if that is later: counts are made anew each night. With `night` it is known to the
+last midnight (UTC) before the query's local midnight. And what may be known of the query's time, its `slot`: `known` is
+its own moment and hour of the week (`night`: the hour, but not the minute), `unknown` is only that it comes after the
+check-in before it, so that one's moment stands for it.
 
 Letters: Q queries, P pairs of a query and a known check-in.
 """
@@ -45,7 +47,7 @@ class Split:
 
     @property
     def past(self) -> pd.DataFrame:
-        """What is known of all users."""
+        """What came before the part."""
         return self.log[self.log["past"]]
 
     @property
@@ -112,6 +114,26 @@ def known_rows(split: Split, history: str) -> list[Ints]:
         own = own[own <= previous]
         known.append(own if history == "all" else own[past[own] | (trajectory[own] == trajectory[query])])
     return known
+
+
+def counted_to_s(split: Split, history: str) -> Doubles:
+    """The moment before which each query knows what everybody did, [Q] epoch seconds."""
+    at_s, past_s = seconds(split.log), end_of_past_s(split)
+    if history == "train":
+        return np.full(len(split.query), past_s)
+    if history == "night":
+        return utc_midnights_s(midnights_s(split.asked))
+    return np.maximum(utc_midnights_s(at_s[split.previous]), past_s)
+
+
+def end_of_past_s(split: Split) -> float:
+    """The second after the last check-in of the past, epoch seconds."""
+    return float(seconds(split.past).max()) + 1
+
+
+def utc_midnights_s(at_s: Doubles) -> Doubles:
+    """The last midnight in UTC at or before each moment, epoch seconds."""
+    return np.floor(at_s / DAY_S) * DAY_S
 
 
 def asked_of(split: Split, stages: Stages) -> dict[tuple[str, str], Asked]:

@@ -6,13 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.asked import Asked
+from benchmarks.next_place import answered_by
+from chronotope.train.scoring import Catalogue
 from conftest import QUICK_JVM
 from tests.benchmarks.checkins import as_published, drawn
 from tests.conftest import ROOT
+from tests.train import small
 
 MODELS = ["chronotope", "count_blend", "user_frequency"]
 TINY = ["train.epochs=1", "train.dim=8", "train.hidden=8", "night.threads=1"]
@@ -39,6 +45,33 @@ def out(tmp_path_factory):
 @pytest.fixture
 def predictions(out):
     return pd.read_parquet(out / "out" / "predictions.parquet")
+
+
+@dataclass
+class Favourite:
+    """Puts one item first, the others in their order."""
+
+    catalogue: Catalogue
+    item: int
+
+    def encode(self, users, queries):
+        return np.empty((len(queries.user), 0), np.float32)
+
+    def score(self, states, users, queries):
+        scores = -np.arange(6, dtype=np.float32)
+        scores[self.item] = 1.0
+        return np.tile(scores, (len(queries.user), 1))
+
+
+def test_each_query_is_answered_by_the_scorer_of_its_morning():
+    known = small.catalogue()
+    rows = pd.DataFrame([small.history(f"u{n}", [0] * (1 + n % 4)) for n in range(9)])
+    asked = Asked(rows, np.full(9, small.MONDAY_S), np.zeros(9, np.int64), np.ones(9, dtype=bool))
+    morning = np.array([2, 0, 1, 1, 5, 0, 2, 5, 0])
+    truths = pd.Series(known.item_ids).iloc[[2, 0, 1, 1, 5, 0, 1, 0, 5]]
+    found = answered_by([Favourite(known, item) for item in range(6)], morning, asked, truths)
+    assert [top[0] for top in found["top"]] == [known.item_ids[item] for item in morning]
+    assert found["rank"].tolist() == [1, 1, 1, 1, 1, 1, 3, 2, 6]
 
 
 def test_there_is_one_row_per_query_and_setting(predictions):

@@ -35,7 +35,22 @@ def eras(
         load: who reads the files.
 
     """
-    moments = spread(files, catalogue, end_s, load)
+    return counted_by(files, catalogue, spread(files, catalogue, end_s, load), gap_s, load)
+
+
+def counted_by(
+    files: Sequence[Path], catalogue: Catalogue, moments: Doubles, gap_s: float, load: Loader = load_parquet
+) -> list[Counted]:
+    """What had been counted by each moment, after an era in which nothing had been.
+
+    Args:
+        files: Parquet files with rows of `chronotope.train.histories.histories`.
+        catalogue: whose items, regions and dayparts are counted.
+        moments: [M] epoch seconds, ascending; what happened at a moment, or later, is not counted by it.
+        gap_s: a step that comes later than this after the one before does not follow it.
+        load: who reads the files.
+
+    """
     rows, n_items = catalogue.popularity.shape
     heights = (rows, n_items, 1, 1)  # of an era in popularity, transitions, visitors, trending
     totals = [sparse.csr_matrix((len(moments) * height, n_items)) for height in heights]

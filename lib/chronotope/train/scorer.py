@@ -23,7 +23,7 @@ from chronotope.train.known import taken
 from chronotope.train.loss import added
 from chronotope.train.memory import FEATURES, Memory
 from chronotope.train.moments import own_gaps
-from chronotope.train.scoring import Catalogue, Counted, Floats, Ints, Last, Queries, Users, places_among
+from chronotope.train.scoring import Catalogue, Floats, Ints, Last, Queries, Users, places_among
 from chronotope.train.space_time import Answer, SpaceTime, is_met
 from chronotope.train.tables import item_tables
 from chronotope.train.untimed import Mixture, is_untimed
@@ -33,24 +33,14 @@ PARTS = ("interest", *dict.fromkeys(FEATURES.values()))
 
 
 class SpaceTimeScorer:
-    """Scores with one model on one device; item vectors are computed once.
+    """Scores with one model on one device; item vectors are computed once."""
 
-    `counted` is what everybody had done, where it is not what the catalogue counted.
-    """
-
-    def __init__(
-        self,
-        model_id: str,
-        catalogue: Catalogue,
-        model: SpaceTime,
-        device: str = "cpu",
-        counted: Counted | None = None,
-    ) -> None:
+    def __init__(self, model_id: str, catalogue: Catalogue, model: SpaceTime, device: str = "cpu") -> None:
         self.model_id = model_id
         self.catalogue = catalogue
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.tables = item_tables(catalogue, self.device, [counted] if counted else [])
+        self.tables = item_tables(catalogue, self.device)
         self._last = Last[tuple[Memory, Answer]]()
         with torch.no_grad():
             self.vectors = self.model.vectors()

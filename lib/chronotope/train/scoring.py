@@ -9,7 +9,7 @@ An index of -1 means padding, unknown or none, for items, actions and regions al
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
@@ -51,6 +51,11 @@ class Catalogue:
     transitions: sparse.csr_matrix  # [N, N] times that the column's item followed the row's in a session
     visitors: Floats  # [N] users who met the item
     trending: Floats  # [N] events, each counting half for every `TRENDING_DAYS` of its age at the cut
+
+    def as_of(self, counted: Counted) -> Catalogue:
+        """The same items with what had been counted by another moment."""
+        counts = {name: getattr(counted, name) for name in ("popularity", "transitions", "visitors", "trending")}
+        return replace(self, **counts)
 
     @cached_property
     def item_index(self) -> pd.Index[str]:
