@@ -23,6 +23,7 @@ class ItemNeighbours:
     """
 
     model_id = "item_neighbours"
+    smoothing = 0.0
 
     def __init__(self, catalogue: Catalogue, met: sparse.csr_matrix, shrink: float) -> None:
         """Take the items, who met which of them [U, N], not zero where somebody did, and the shrinkage in users."""

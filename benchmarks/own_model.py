@@ -19,13 +19,13 @@ from benchmarks.ratings import Split
 from chronotope.config import load_settings
 from chronotope.train.fit import fit
 from chronotope.train.histories import STEP_FIELDS
-from chronotope.train.past import eras
+from chronotope.train.past import counted_by
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.scoring import Catalogue, Scorer
 
 AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
 # Wider than for check-ins, with less decay and rates that fall slowly: in such logs nobody comes back to an item.
-WIDE = ("train.hidden=128", "train.weight_decay=0.05")
+WIDE = ("train.hidden=128", "train.weight_decay=0.05", "train.label_smoothing=0")
 SEQUENCE = (*WIDE, "train.memory=false", "train.rate_decay=0.9")
 SMALL = ("train.dim=64", "train.batch_size=512")
 CHOICES: Mapping[str, Sequence[str]] = {
@@ -107,7 +107,7 @@ def as_of(histories: pd.DataFrame, model: SpaceTimeScorer, gap_s: float, file: P
     Its catalogue's count the validation items too, and what followed an item only then would give the answer away.
     """
     histories.to_parquet(file)
-    counted = eras([file], model.catalogue, end_of(histories), gap_s)[-1]
+    counted = counted_by([file], model.catalogue, np.array([end_of(histories)]), gap_s)[-1]
     return SpaceTimeScorer(model.model_id, model.catalogue.as_of(counted), model.model)
 
 

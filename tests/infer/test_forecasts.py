@@ -1,4 +1,4 @@
-"""Table forecasts: sums to one, equals the softmax of the model's scores, names what is likeliest."""
+"""Table forecasts: sums to one, equals what the model's scores say, names what is likeliest."""
 
 from __future__ import annotations
 
@@ -52,14 +52,15 @@ def test_contexts_add_up_to_one_for_every_user(rows):
     assert sums == pytest.approx({f"u{n}": 1.0 for n in range(4)})
 
 
-def test_probabilities_are_the_softmax_of_the_scores(rows, scorer):
+def test_probabilities_are_those_of_the_scores(rows, scorer):
+    assert scorer.smoothing > 0
     users = small.users(ROWS, scorer.catalogue)
     slot = middle_slots(small.DAYPARTS)["weekend"]
     at_s = NIGHT_END.timestamp() + 3600 * (slot - 2 * 24)  # the night ended on a Wednesday at 00:00
     for n, items in enumerate(ROWS):
         query = small.queries({"user": n, "known_steps": len(items["item_id"]), "at_s": at_s, "slot": slot})
         scores = scorer.score(scorer.encode(users, query), users, query)[0]
-        expected = oracle.topic_probabilities(scores.tolist(), scorer.catalogue.categories)
+        expected = oracle.topic_probabilities(scores.tolist(), scorer.catalogue.categories, scorer.smoothing)
         found = {r.topic: r.probability for r in rows if (r.user_id, r.daypart, r.region) == (f"u{n}", "weekend", "")}
         assert found == pytest.approx(expected, rel=1e-4)
 

@@ -31,11 +31,18 @@ def contexts(rows, dayparts, half_life_days, as_of_s, max_regions, max_contexts,
     return answer
 
 
-def topic_probabilities(scores, topics):
-    """Softmax of scores, summed by topic."""
+def probabilities(scores, smoothing):
+    """Softmax of scores, less the even share that smoothing added; a twentieth of each is kept at least."""
     highest = max(scores)
     powers = [math.exp(score - highest) for score in scores]
+    told = [power / sum(powers) for power in powers]
+    kept = [max(p - smoothing / len(told), p / 20) for p in told]
+    return [p / sum(kept) for p in kept] if smoothing else told
+
+
+def topic_probabilities(scores, topics, smoothing):
+    """Probabilities, summed by topic."""
     sums = defaultdict(float)
-    for power, topic in zip(powers, topics, strict=True):
-        sums[topic] += power / sum(powers)
+    for p, topic in zip(probabilities(scores, smoothing), topics, strict=True):
+        sums[topic] += p
     return dict(sums)

@@ -23,11 +23,11 @@ from chronotope.infer.workers import on_worker, to_workers
 from chronotope.slots import middle_slots, next_s
 from chronotope.tables.states import FORECASTS
 from chronotope.train.batches import by_length, users_of
-from chronotope.train.scoring import MOST_QUERIES, Catalogue, Doubles, Floats, Queries, Scorer, Users
+from chronotope.train.scoring import MOST_QUERIES, Catalogue, Doubles, Queries, Scorer, Users, probabilities
 
 MAX_TOPICS = 20  # named per context: Foursquare's 250 categories would be 6.5 million rows, nearly all of them near 0
 OTHER = "other"  # the topic that holds the rest
-MAX_SCORES = 2**22  # contexts x items in memory at a time: 16 MiB in fp32, and twice that for the softmax
+MAX_SCORES = 2**22  # contexts x items in memory at a time: 16 MiB in fp32, and four times that for probabilities
 ROUND_DIGITS = 9  # scores differ in their last bits between batches: ranks must not
 ASKED_AS = {"asked_daypart": "daypart", "asked_region": "region", "asked_probability": "context_probability"}
 ASKED = list(ASKED_AS)
@@ -59,10 +59,10 @@ def forecasts(
 ) -> DataFrame:
     """The rows of the table `forecasts`: for every user of both inputs, their likeliest contexts (see `contexts`).
 
-    `P(topic | user, daypart, region)` is the softmax of the model's scores, summed over the items of the topic. A
-    context names its `MAX_TOPICS` likeliest topics (ties by name) and puts the rest under `other`, so that it adds up
-    to 1; a topic that is itself called `other` is part of the rest. The daypart's middle slot stands for it, where it
-    comes next after the end of the night.
+    `P(topic | user, daypart, region)` is the sum of the `probabilities` of the topic's items. A context names its
+    `MAX_TOPICS` likeliest topics (ties by name) and puts the rest under `other`, so that it adds up to 1; a topic that
+    is itself called `other` is part of the rest. The daypart's middle slot stands for it, where it comes next after
+    the end of the night.
 
     Args:
         histories: rows of `chronotope.train.histories.histories`.
@@ -103,7 +103,7 @@ def forecasts_of(load: bytes, forecaster: Forecaster, frames: Iterator[pd.DataFr
             asked = every.iloc[start : start + step]
             queries = queries_of(asked, users, scorer.catalogue, forecaster)
             scores = scorer.score(states[queries.user], users, queries)
-            rows = named(softmax(scores) @ members, names)
+            rows = named(probabilities(scores, scorer.smoothing) @ members, names)
             context = asked.iloc[rows.pop("context")].rename(columns=ASKED_AS).reset_index(drop=True)
             rows["user_id"] = np.array(users.user_ids, dtype=object)[context.pop("user")]
             yield pd.concat([rows, context], axis=1).assign(model=scorer.model_id)
@@ -128,17 +128,6 @@ def topic_matrix(topics: Sequence[str]) -> tuple[list[str], sparse.csr_matrix]:
     names, topic = np.unique(np.array(topics, dtype=object), return_inverse=True)
     items = np.arange(len(topics))
     return names.tolist(), sparse.csr_matrix((np.ones(len(items)), (items, topic)), shape=(len(items), len(names)))
-
-
-def softmax(scores: Floats) -> Doubles:
-    """Each row as probabilities.
-
-    >>> softmax(np.zeros((1, 4), np.float32)).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-    shares: Doubles = powers / powers.sum(axis=1, keepdims=True)
-    return shares
 
 
 def named(probability: Doubles, names: list[str]) -> pd.DataFrame:

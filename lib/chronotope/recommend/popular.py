@@ -15,6 +15,8 @@ class Popularity:
     few events, those of the daypart and of the whole catalogue decide, so every context ranks every item.
     """
 
+    smoothing = 0.0
+
     def __init__(self, model_id: str, catalogue: Catalogue):
         self.model_id = model_id
         self.catalogue = catalogue

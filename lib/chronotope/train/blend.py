@@ -51,6 +51,8 @@ class CountBlend:
     A query without history gets popularity at its daypart and region.
     """
 
+    smoothing = 0.0
+
     def __init__(self, catalogue: Catalogue, weights: Mapping[str, Weights], model_id: str = "counts") -> None:
         self.model_id = model_id
         self.catalogue = catalogue

@@ -14,7 +14,7 @@ from torch.nn import functional
 from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
-CHUNK_SCORES = 2**24  # scores in memory at a time: 64 MiB, and as much again for their gradient
+CHUNK_SCORES = 2**24  # scores in memory at a time: 64 MiB; their logarithms and gradients take as much each
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def sampled(popularity: Tensor, certain: Tensor, size: int, generator: torch.Gen
 class Penalties:
     """What is added to the cross-entropy."""
 
-    label_smoothing: float = 0.0  # share of the truth that is spread over all candidates
+    label_smoothing: float = 0.0  # share of the truth that is spread evenly over all items
     kl_weight: float = 0.0  # of the states' divergence from the unit Gaussian
 
 
@@ -93,6 +93,7 @@ def backward(
     place = torch.full((len(vectors),), -1, device=vectors.device)
     place[candidates.items] = torch.arange(len(candidates.items), device=vectors.device)
     smoothing = penalties.label_smoothing if torch.is_grad_enabled() else 0.0
+    even = functional.softmax(candidates.log_weight, dim=0)  # a candidate stands for more than itself in a sample
     rows = max(1, CHUNK_SCORES // len(candidates.items))
     total = 0.0
     for start in range(0, len(truth), rows):
@@ -102,11 +103,12 @@ def backward(
         asked = torch.cat([cuts[0][part], functional.one_hot(era[part], len(biases)).to(vectors.dtype)], dim=1)
         logits = asked @ torch.cat([cuts[2].T, cuts[3] + candidates.log_weight])
         logits = added(logits, cuts[1][pairs], query[pairs] - start, place[item[pairs]])
-        loss = functional.cross_entropy(logits, place[truth[part]], reduction="sum", label_smoothing=smoothing)
-        loss = loss / max(1, len(truth))
+        log_p = functional.log_softmax(logits, dim=1)
+        told = log_p.gather(1, place[truth[part], None])[:, 0]
+        loss = -((1 - smoothing) * told + smoothing * (log_p @ even)).sum() / max(1, len(truth))
+        total -= told.sum().item() / max(1, len(truth))
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it
-        total += loss.item()
     if torch.is_grad_enabled() and len(truth):
         gradients = [leaf.grad for leaf in cuts]
         if penalties.kl_weight:

@@ -38,6 +38,7 @@ class SpaceTimeScorer:
     def __init__(self, model_id: str, catalogue: Catalogue, model: SpaceTime, device: str = "cpu") -> None:
         self.model_id = model_id
         self.catalogue = catalogue
+        self.smoothing = model.smoothing
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         self.tables = item_tables(catalogue, self.device)

@@ -24,6 +24,7 @@ Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
+LEAST_KEPT = 0.05  # share of itself that a probability keeps where more than that would be taken back
 TRENDING_DAYS = 14.0  # half-life of an event among those that say what is trending
 MOST_QUERIES = 1024  # that should be asked at a time: what a model remembers for each takes it some 100 kB
 
@@ -126,6 +127,7 @@ class Scorer(Protocol):
 
     model_id: str
     catalogue: Catalogue
+    smoothing: float  # share of the truths that was spread evenly over all items when the scores were learned
 
     def encode(self, users: Users, queries: Queries) -> Floats:
         """The users' states after each query's known steps, [Q, D]; D may be 0 for a model without state."""
@@ -140,6 +142,28 @@ class Scorer(Protocol):
     ) -> Mapping[str, Floats]:
         """What each named part adds to the score of the chosen items [Q, K], columns of `among`: name to [Q, K]."""
         ...
+
+
+def probabilities(scores: Floats, smoothing: float) -> Doubles:
+    """Each row [Q, N] as probabilities: its softmax, from which the share that smoothing spread evenly is taken back.
+
+    Where p is likely, whoever learned from smoothed truths says `(1 - smoothing) p + smoothing / N` (Szegedy et al.,
+    "Rethinking the inception architecture for computer vision", CVPR 2016, section 7). A probability keeps
+    `LEAST_KEPT` of itself at least, for what was learned is below the even share here and there.
+
+    >>> probabilities(np.zeros((1, 4), np.float32), 0.1).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    shares: Doubles = scores.astype(np.float64)
+    shares -= shares.max(axis=1, keepdims=True)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=1, keepdims=True)
+    if smoothing:
+        least = LEAST_KEPT * shares
+        shares -= smoothing / shares.shape[1]
+        np.maximum(shares, least, out=shares)
+        shares /= shares.sum(axis=1, keepdims=True)
+    return shares
 
 
 def places_among(among: Ints | None, n_items: int) -> Ints:

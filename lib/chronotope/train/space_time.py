@@ -59,6 +59,7 @@ class SpaceTime(nn.Module):
     ) -> None:
         super().__init__()
         dim, hidden = settings.dim, settings.hidden
+        self.smoothing = settings.label_smoothing
         self.half_lives_days, self.has_sequence, self.has_memory = half_lives_days, settings.sequence, settings.memory
         self.waves = Waves(tables.place)
         self.slot = SlotVectors()
