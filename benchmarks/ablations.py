@@ -3,8 +3,8 @@
     python -m benchmarks.ablations --train FILE
 
 Training sees the first nine tenths; its early stopping and the figures see the last tenth, as when settings are
-chosen: no validation file is read. Printed are MRR per information set and the mean of all sets. An idea helps where
-leaving it out costs more than the deviation over seeds.
+chosen: no validation file is read. Counts of everybody end with the nine tenths in every set. Printed are MRR per
+information set and the mean of all sets. An idea helps where leaving it out costs more than the deviation over seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What everybody had done by the mornings of a split: the counts that a night refreshes, for the queries of its day.
+"""What everybody had done by the mornings of a split: counts of a refresh night, for the queries of its day.
 
 Letters: Q queries, M mornings.
 """

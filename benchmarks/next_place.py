@@ -11,6 +11,7 @@ for as many; it also decides which weights the count blend gets. The queries of 
 `--test`, validation joins the history: when the test part is asked, its check-ins are known steps of their users and
 count for all users, in every setting; nothing is trained on them. With the histories `all` and `night` what everybody
 did within the part itself counts too, as of the midnight before: the counts are refreshed, the weights are not.
+The count blend's weights are tuned with counts of everybody that end before the last tenth of train.
 
 It prints, for every model and setting, accuracy at 1, 5, 10 and 20 and the mean reciprocal rank, with the standard
 error over the queries and the deviation over the seeds, and the seconds and the memory of every training. It writes

@@ -11,10 +11,10 @@ What may be known of a query's past, its `history`:
 - `night`: every check-in before the last local midnight before the query; that a check-in came in between is not told.
 
 What all users did is known to the end of the past with `train`. With `all` it is known to the last midnight (UTC)
-before the check-in before the query, if that is later: counts are made anew each night. With `night` it is known to the
-last midnight (UTC) before the query's local midnight. And what may be known of the query's time, its `slot`: `known` is
-its own moment and hour of the week (`night`: the hour, but not the minute), `unknown` is only that it comes after the
-check-in before it, so that one's moment stands for it.
+before the check-in before the query, if that is later: as if every night were one that counts anew. With `night` it is
+known to the last midnight (UTC) before the query's local midnight. And what may be known of the query's time, its
+`slot`: `known` is its own moment and hour of the week (`night`: the hour, but not the minute), `unknown` is only that
+it comes after the check-in before it, so that one's moment stands for it.
 
 Letters: Q queries, P pairs of a query and a known check-in.
 """
