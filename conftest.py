@@ -21,6 +21,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "lib"), str(ROOT), os.env
 
 # Tests run much code once: it is compiled fast and not well, and no collector's threads compete with the tests.
 QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+CLASS_ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"  # see tests/class_archive.py
+if CLASS_ARCHIVE.exists():
+    QUICK_JVM += f" -XX:SharedArchiveFile={CLASS_ARCHIVE} -Xlog:disable -Xlog:all=error:stderr"
+os.environ["JDK_JAVA_OPTIONS"] = QUICK_JVM  # of every JVM that a test starts
 
 settings.register_profile(
     "quick", max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
@@ -47,7 +51,7 @@ def _spark_session(tmp_path_factory):
         .config("spark.driver.memory", "1g")
         .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
         .config("spark.local.dir", str(scratch / "local"))
-        .config("spark.driver.extraJavaOptions", f"{QUICK_JVM} -Duser.timezone=UTC -Dderby.system.home={scratch}")
+        .config("spark.driver.extraJavaOptions", f"-Duser.timezone=UTC -Dderby.system.home={scratch}")
         .config(map=PINNED)
         .getOrCreate()
     )

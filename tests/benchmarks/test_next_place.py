@@ -15,7 +15,6 @@ import pytest
 from benchmarks.asked import Asked
 from benchmarks.next_place import answered_by
 from chronotope.train.scoring import Catalogue
-from conftest import QUICK_JVM
 from tests.benchmarks.checkins import as_published, drawn
 from tests.conftest import ROOT
 from tests.train import small
@@ -36,7 +35,7 @@ def out(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.next_place", *files, *chosen, *overrides],
         cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), "JDK_JAVA_OPTIONS": QUICK_JVM},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return folder

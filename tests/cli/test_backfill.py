@@ -13,7 +13,6 @@ from chronotope.cli.backfill import main, plan
 from chronotope.errors import UsageError
 from chronotope.flow import STAGES
 from chronotope.store.snapshot import snapshots
-from conftest import QUICK_JVM
 from tests.cli.conftest import FIRST, SECOND
 from tests.conftest import ROOT
 from tests.store.published import day
@@ -48,7 +47,7 @@ def test_nights_run_in_order_without_those_published_and_stop_at_the_first_failu
 
     def backfill(last):
         command = [sys.executable, "-c", EMPTY_NIGHTS, *SOURCE[:2], "--input", str(world), "--tables", str(tables)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "JDK_JAVA_OPTIONS": QUICK_JVM}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
         return subprocess.run([*command, "--from", "2012-11-01", "--to", last], cwd=ROOT, env=environment,
                               capture_output=True, text=True, check=False)  # fmt: skip
 

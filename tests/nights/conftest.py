@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import QUICK_JVM
 from tests.conftest import ROOT
 from tests.nights.processes import Process, python
 
@@ -55,7 +54,7 @@ class Nights:
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """A Python program of the repository, with its output."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "JDK_JAVA_OPTIONS": QUICK_JVM}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
 
 

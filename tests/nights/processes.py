@@ -19,7 +19,6 @@ from chronotope.store.publish import PLAN
 from chronotope.store.snapshot import Snapshot, open_snapshot
 from chronotope.store.sql import select
 from chronotope.tables import TABLES
-from conftest import QUICK_JVM
 from tests.conftest import ROOT
 
 POLL_S = 0.002
@@ -32,7 +31,7 @@ class Process:
 
     def __init__(self, command: list[str], output: Path, environment: dict[str, str] | None = None, **options: Any):
         self.output = output
-        environment = environment or {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "JDK_JAVA_OPTIONS": QUICK_JVM}
+        environment = environment or {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
         with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
             self.child = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=out, stderr=err, start_new_session=True, **options
