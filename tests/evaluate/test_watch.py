@@ -54,7 +54,7 @@ def watched(spark, settings, night=NIGHT, earlier=None, **planted):
         "buckets": spark.createDataFrame([("a", "0001"), ("b", "1000")], "item_id string, bucket string"),
         "encoder": "encoder", "earlier": frame(spark, "evaluations", []) if earlier is None else earlier,
     }  # fmt: skip
-    return watch(Watched(**parts | planted), settings, night)
+    return watch(Watched(**parts | planted), settings, night).cache()  # tests look at it more than once
 
 
 def figures(made):

@@ -170,8 +170,8 @@ def test_nights_add_up_once_rescaled(sums_of, defaults, seed, split_days):
 def test_a_refresh_keeps_what_all_nights_add_up_to(spark, sums_of, with_settings, time_zone):
     settings, events = with_settings(time_zone), random_events(3)
     nights = [NIGHT - dt.timedelta(days) for days in (9, 2, 0)]
-    parts = [sums_of(TEXTS, events[n::3], settings, night=night, raw=True) for n, night in enumerate(nights)]
-    total = total_sums(parts[0].union(parts[1]).union(parts[2]), settings, NIGHT)
+    parts = [sums_of(TEXTS, events[n::3], settings, night=night, raw=True).cache() for n, night in enumerate(nights)]
+    total = total_sums(parts[0].union(parts[1]).union(parts[2]), settings, NIGHT).cache()
     expected = {}
     for part, days in zip(parts, (9, 2, 0), strict=True):
         for user, both in as_dict(part).items():
