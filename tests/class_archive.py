@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from conftest import CLASS_ARCHIVE, QUICK_JVM
+from conftest import CLASS_ARCHIVE  # its import gives the JVM the other options of the tests
 
 
 def main() -> None:
@@ -25,8 +25,7 @@ def main() -> None:
     if CLASS_ARCHIVE.exists():
         return
     making = CLASS_ARCHIVE.with_suffix(f".{os.getpid()}")
-    os.environ["JDK_JAVA_OPTIONS"] = ""
-    options = f"{QUICK_JVM} -XX:ArchiveClassesAtExit={making} -Xlog:disable"
+    options = f"-XX:ArchiveClassesAtExit={making} -Xlog:disable"
     builder = SparkSession.builder.master("local[2]").config("spark.driver.extraJavaOptions", options)
     settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.log.level": "ERROR"}
     with tempfile.TemporaryDirectory() as name:
