@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -25,7 +26,7 @@ def report(name: str, figures: dict[str, Any], folder: Path = RESULTS) -> None:
             "machine": machine(),
             "date": dt.datetime.now(dt.UTC).date().isoformat(),
             "commit": commit(),
-            "command": " ".join(["python", "-m", f"benchmarks.{program}", *map(without_folder, sys.argv[1:])]),
+            "command": shlex.join(["python", "-m", f"benchmarks.{program}", *map(without_folder, sys.argv[1:])]),
         },
         indent=2,
         ensure_ascii=False,
@@ -38,11 +39,14 @@ def report(name: str, figures: dict[str, Any], folder: Path = RESULTS) -> None:
 def without_folder(argument: str) -> str:
     """An argument, with folders outside of the repository named FOLDER.
 
-    >>> [without_folder(argument) for argument in ("/a/b", "--out=/a/b", "--set=train.epochs=1")]
-    ['FOLDER', '--out=FOLDER', '--set=train.epochs=1']
+    >>> [without_folder(argument) for argument in ("/a/b", "--out=/a/b", "../a/b.csv", "--set=train.epochs=1")]
+    ['FOLDER', '--out=FOLDER', 'FOLDER/b.csv', '--set=train.epochs=1']
     """
     name, equals, value = argument.rpartition("=")
-    return f"{name}{equals}FOLDER" if Path(value).is_absolute() else argument
+    path = Path(value)
+    if not path.is_absolute() and ".." not in path.parts:
+        return argument
+    return f"{name}{equals}FOLDER" + (f"/{path.name}" if path.suffix else "")
 
 
 def machine() -> str:
