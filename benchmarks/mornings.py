@@ -27,9 +27,6 @@ class Mornings:
 def mornings(split: Split, catalogue: Catalogue, stages: Stages) -> Mornings:
     """The mornings of a split.
 
-    The catalogue stands for the end of the past; of other moments all followers of an item are counted, where it knows
-    the likeliest fifty only.
-
     Args:
         split: with the queries.
         catalogue: of the split's past.

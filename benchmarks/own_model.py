@@ -6,7 +6,7 @@ Letters: U users, N items.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,9 @@ from chronotope.train.fit import fit
 from chronotope.train.histories import STEP_FIELDS
 from chronotope.train.past import counted_by
 from chronotope.train.scorer import SpaceTimeScorer
-from chronotope.train.scoring import Catalogue, Scorer
+from chronotope.train.scoring import Catalogue, Doubles, Ints, Scorer
 
+MOMENTS = 12  # at which it is told what was trending
 AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
 # Wider than for check-ins, with less decay and rates that fall slowly: in such logs nobody comes back to an item.
 WIDE = ("train.hidden=128", "train.weight_decay=0.05", "train.label_smoothing=0")
@@ -54,6 +55,14 @@ class Own:
 
 
 @dataclass(frozen=True)
+class Answering:
+    """Who scores the items for some of the users."""
+
+    rows: Ints  # of the histories
+    scorer: Scorer
+
+
+@dataclass(frozen=True)
 class Log:
     """What is known when the test is asked, as stages train and infer read it."""
 
@@ -76,18 +85,21 @@ def own(
         end_s = end_of(log.histories)
         return fit(log.files, log.catalogue, settings[name], end_s, 0.0, model, seed, validation="last_step")
 
+    gap_s = settings[next(iter(choices))].sessions.gap_s
     models = {name: trained(name, seeds[0]) for name in choices}
-    earlier = without_last(log.histories)
+    earlier, file = without_last(log.histories), folder / "earlier.parquet"
+    earlier.to_parquet(file)
     found = {}
     for name, model in models.items():
-        then = as_of(earlier, model, settings[name].sessions.gap_s, folder / "earlier.parquet")
+        then = by_moment(as_of(earlier, model, gap_s, file), [file], earlier, gap_s)
         found[name] = float(ndcg(validation.ranks(all_scores(then, earlier, validation))).mean())
     best = max(found, key=lambda name: found[name])
     print(f"chronotope: NDCG@10 on validation {found}, chosen: {best}", flush=True)
     rows = []
     for seed in seeds:
         model = models[best] if seed == seeds[0] else trained(best, seed)
-        rows.append(test.predicted("chronotope", seed, all_scores(model, log.histories, test)))
+        now = by_moment(model, log.files, log.histories, gap_s)
+        rows.append(test.predicted("chronotope", seed, all_scores(now, log.histories, test)))
     return Own(best, found, pd.concat(rows))
 
 
@@ -102,24 +114,47 @@ def end_of(histories: pd.DataFrame) -> float:
 
 
 def as_of(histories: pd.DataFrame, model: SpaceTimeScorer, gap_s: float, file: Path) -> SpaceTimeScorer:
-    """The model with counts of everybody from these histories alone.
+    """The model with counts of everybody from these histories, which lie in the file, alone.
 
     Its catalogue's count the validation items too, and what followed an item only then would give the answer away.
     """
-    histories.to_parquet(file)
     counted = counted_by([file], model.catalogue, np.array([end_of(histories)]), gap_s)[-1]
     return SpaceTimeScorer(model.model_id, model.catalogue.as_of(counted), model.model)
 
 
-def all_scores(scorer: Scorer, known: pd.DataFrame, asked: HeldOut) -> np.ndarray:
+def by_moment(model: SpaceTimeScorer, files: Sequence[Path], known: pd.DataFrame, gap_s: float) -> list[Answering]:
+    """The model for each user with what was trending when they were last seen, as training had it.
+
+    Such a log goes on for years after most of its users have left, and what is trending at its end tells them nothing.
+    Users are taken together that were last seen at about one time; what else was counted is as of the end.
+    """
+    seen_s = last_seen_s(known)
+    moments = np.unique(np.quantile(seen_s, np.linspace(0, 1, MOMENTS), method="lower"))
+    group = np.searchsorted(moments, seen_s, side="right") - 1
+    found = []
+    for number, counted in enumerate(counted_by(files, model.catalogue, moments, gap_s)[1:]):
+        catalogue = replace(model.catalogue, trending=counted.trending)
+        found.append(
+            Answering(np.flatnonzero(group == number), SpaceTimeScorer(model.model_id, catalogue, model.model))
+        )
+    return found
+
+
+def last_seen_s(known: pd.DataFrame) -> Doubles:
+    """When each history's last step was, epoch seconds; 0 for one without."""
+    return np.array([steps[-1] if len(steps) else 0.0 for steps in known["occurred_at_s"]])
+
+
+def all_scores(answering: Sequence[Answering], known: pd.DataFrame, asked: HeldOut) -> np.ndarray:
     """Every user's score of every item, [U, N] in the order of the held-out items' users and items."""
-    column = scorer.catalogue.item_index.get_indexer(asked.items)
-    assert (column >= 0).all()
-    last_s = np.array([steps[-1] if len(steps) else 0.0 for steps in known["occurred_at_s"]])
-    nothing = np.full(len(known), -1, dtype=np.int64)
     found = np.empty((len(asked.users), len(asked.items)), np.float32)
-    place = asked.users.get_indexer(known["user_id"])
-    for rows, scores in scores_of(scorer, Asked(known, last_s, nothing, np.ones(len(known), dtype=bool))):
-        real = place[rows] >= 0
-        found[place[rows][real]] = scores[real][:, column]
+    place, seen_s = asked.users.get_indexer(known["user_id"]), last_seen_s(known)
+    for some in answering:
+        column = some.scorer.catalogue.item_index.get_indexer(asked.items)
+        assert (column >= 0).all()
+        n = len(some.rows)
+        queries = Asked(known.iloc[some.rows], seen_s[some.rows], np.full(n, -1), np.ones(n, dtype=bool))
+        for rows, scores in scores_of(some.scorer, queries):
+            user = place[some.rows[rows]]
+            found[user[user >= 0]] = scores[user >= 0][:, column]
     return found

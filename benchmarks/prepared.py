@@ -131,7 +131,7 @@ class Stages:
 
     def sessions(self, events: DataFrame) -> DataFrame:
         """The rows of table `sessions` of the events."""
-        return sessions(events, None, self.settings, SPAN.end, NIGHT)
+        return sessions(events, None, self.settings, NIGHT)
 
     def embeddings(self, items: DataFrame, has_text: bool) -> DataFrame:
         """The rows of table `item_embeddings` of the items' texts; none, and no encoder loaded, where there is none."""

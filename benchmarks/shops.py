@@ -40,10 +40,9 @@ class Shop:
 
     @classmethod
     def of(cls, name: str, data: Path, overrides: list[str], test_days: int) -> Shop:
-        """The shop of a source file in conf/sources; its nights end on its own clock."""
+        """The shop of a source file in conf/sources."""
         source = load_source(CONF / "sources" / f"{name}.yaml")
-        clock = {"night": {"time_zone": source.time_zones["*"]}}
-        settings = load_settings(CONF / "chronotope.yaml", {**source.settings, **clock}, overrides)
+        settings = load_settings(CONF / "chronotope.yaml", source.settings, overrides)
         return cls(source, settings, data / name, test_days)
 
     def log(self, spark: SparkSession, folder: Path) -> Log:

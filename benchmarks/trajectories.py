@@ -165,8 +165,8 @@ def midnights_s(log: pd.DataFrame) -> Doubles:
 
 
 def hours_s(log: pd.DataFrame) -> Doubles:
-    """The start of the local hour of each check-in, epoch seconds."""
-    return local_floor_s(log, HOUR_S)
+    """The middle of the local hour of each check-in, epoch seconds."""
+    return local_floor_s(log, HOUR_S) + HOUR_S / 2
 
 
 def local_floor_s(log: pd.DataFrame, unit_s: int) -> Doubles:

@@ -21,17 +21,21 @@ from chronotope.store.night import Night
 
 def run(night: Night) -> None:
     settings, before, events = night.settings, night.before, night.rows("events")
-    popularity = popularity_of(night.spark, read_model(night.model_folder).catalogue)
+    tonight = popularity_of(night.spark, read_model(night.model_folder).catalogue)
     lists = night.read_before("recommendations", shown_to(events)) if before else None
     found = [watch(watched(night, events, lists), settings, night.date)]
     if night.is_refresh:
-        found.append(evaluate_tail(night.rows("ranks"), popularity, settings.evaluate, night.date))
+        found.append(evaluate_tail(night.rows("ranks"), tonight, settings.evaluate, night.date))
     if before:
         model = before.run["model"]
-        expected = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
+        then = readable_model(night.model_folder_before, "last night's forecasts are not evaluated")
+        # On a refresh night tonight's catalogue counts the events that last night's lists are tested on: it only stands
+        # in for one that cannot be read.
+        popularity = popularity_of(night.spark, then.catalogue) if then else tonight
         night.write("feedback", feedback(lists, events, model, before.night, night.date, settings))
         found.append(evaluate_published(night.rows("feedback"), popularity, settings.evaluate, night.date))
-        if then := readable_model(night.model_folder_before, "last night's forecasts are not evaluated"):
+        if then:
+            expected = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest names none
             topics = topic_frame(night.spark, then.catalogue, settings.infer.n_topics, settings.night.seed)
             found.append(
                 evaluate_forecasts(expected, events, topics, popularity, model, before.night, night.date, settings)

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
 
 from chronotope.cli.jobs import main
 from chronotope.ingest.items import items_of
 from chronotope.ingest.outcome import accepted, check_tally, refused, tally
-from chronotope.ingest.records import catalogue_of, records_of
+from chronotope.ingest.records import broken_rows, catalogue_of, records_of
 from chronotope.ingest.rules import judge
 from chronotope.ingest.source import Source
 from chronotope.ingest.span import Span
@@ -14,6 +17,7 @@ from chronotope.ingest.taken import day_before_copies, taken_before
 from chronotope.store.frames import Frames, union
 from chronotope.store.inputs import FoundInputs, plain_errors, read_inputs
 from chronotope.store.night import Night
+from chronotope.store.retain import last_dropped
 
 log = logging.getLogger("chronotope")
 
@@ -26,23 +30,39 @@ def run(night: Night) -> None:
 
 def one_source(night: Night, source: Source, found: FoundInputs) -> Frames:
     settings = night.settings
-    previous = night.before.night if night.before else None
+    previous = night.last_of(source.name)
     span = Span(night.date, previous, settings.night.time_zone, settings.night.late_days)
     inputs = read_inputs(night.spark, source, found)
     taken_in = night.earlier("events", since=day_before_copies(source, span))
     taken = taken_before(taken_in, source, span) if previous else None
     known_rejects = night.earlier("rejects") if previous and not source.by_day else None
+    dropped = last_dropped(night.before, source.name) if previous and not source.by_day else None
+    judged_name = f"judged_{source.name}"
 
     with plain_errors(source):
         records = records_of(inputs, source)
-        judged = night.scratch(f"judged_{source.name}", judge(records, source, settings.ingest, span, taken))
+        judged = night.scratch(judged_name, judge(records, source, settings.ingest, span, taken, dropped))
     rejects = refused(judged, span, known_rejects)
     counted = tally(judged, rejects)
     log.info("  %s: %s", source.name, counted.text())
-    check_tally(counted, settings.ingest.max_reject_share, span)
+    check_tally(counted, settings.ingest.max_reject_share, span, str(night.scratch_dir / judged_name))
     known_items = night.read("items") if previous else None
     items = items_of(catalogue_of(inputs, source), judged, source, settings.ingest, span, known_items)
+    rejects = union([rejects, *refused_rows(night, source, inputs, span)])
     return {"events": accepted(judged, settings.ingest, span), "rejects": rejects, "items": items}
+
+
+def refused_rows(night: Night, source: Source, inputs: Mapping[str, DataFrame], span: Span) -> list[DataFrame]:
+    rows = broken_rows(inputs, source)
+    if rows is None:
+        return []
+    with plain_errors(source):
+        rows = night.scratch(f"broken_{source.name}", rows)
+    n = rows.count()
+    if not n:  # as on most nights: these need not read the rejects of all nights before
+        return []
+    log.warning("%s: %d rows that describe items cannot be read, and do not: see `rejects`", source.name, n)
+    return [refused(rows, span, night.earlier("rejects"))]
 
 
 if __name__ == "__main__":

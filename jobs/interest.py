@@ -10,16 +10,18 @@ from chronotope.interest.vectors import interests
 from chronotope.store.frames import union
 from chronotope.store.night import Night
 from chronotope.store.rebuild import read_like
+from chronotope.store.recount import counts_anew
 
 
 def run(night: Night) -> None:
-    settings, events, items = night.settings, night.rows("events"), night.read("items")
+    settings, items, anew = night.settings, night.read("items"), counts_anew(night, "term_sums")
+    events = night.read("events") if anew else night.rows("events")
     texts = night.scratch(
         "tokens", tokens(items if night.is_refresh else described_by(items, events), events, settings)
     )
     sums = term_sums(events, texts, settings, night.date)
     if night.is_refresh:
-        if night.before:
+        if night.before and not anew:
             sums = total_sums(union([night.read_before("term_sums"), sums]), settings, night.date)
         night.write("term_sums", sums)
         counted = document_frequencies(texts, night.rows("term_sums"), settings, night.date)

@@ -5,6 +5,7 @@ import sys
 from chronotope.cli.jobs import main
 from chronotope.sessions import counts, open_since, sessions, still_open, transitions
 from chronotope.store.night import Night
+from chronotope.store.recount import counts_anew
 from chronotope.train.histories import as_table, carried_on, histories
 
 
@@ -12,15 +13,16 @@ def run(night: Night) -> None:
     events, settings, max_steps = night.rows("events"), night.settings, night.settings.train.max_steps
     known = still_open(night.earlier("sessions", since=open_since(night.last, settings))) if night.last else None
 
-    night.write("sessions", sessions(events, known, settings, night.end, night.date))
+    night.write("sessions", sessions(events, known, settings, night.date))
     night.write("transitions", transitions(night.rows("sessions"), known, night.date))
     if night.is_refresh:
         found = histories(night.read("sessions"), max_steps)
     else:
         found = carried_on(night.read_before("histories", events), events, max_steps)
-    before = night.read_before("counts") if night.is_refresh and night.last else None
     night.write("histories", as_table(found, night.date))
-    night.write("counts", counts(events, settings, night.date, before))
+    anew = counts_anew(night, "counts")
+    before = night.read_before("counts") if night.is_refresh and night.last and not anew else None
+    night.write("counts", counts(night.read("events") if anew else events, settings, night.date, before))
 
 
 if __name__ == "__main__":

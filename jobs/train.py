@@ -8,7 +8,7 @@ from chronotope.cli.jobs import main
 from chronotope.embed.weights import model_name
 from chronotope.evaluate.gate import decide
 from chronotope.evaluate.tail import rank_tail
-from chronotope.store.models import read_model, replace_model
+from chronotope.store.models import keep_model, read_model
 from chronotope.store.night import Night
 from chronotope.store.rebuild import model_folder_like, read_like
 from chronotope.train.candidates import Known, candidates
@@ -25,8 +25,8 @@ def run(night: Night) -> None:
 
 
 def take_over(night: Night) -> None:
-    replace_model(night.model_folder, read_model(model_folder_like(night)))
-    night.write("models", moved(read_like(night, "models"), night.model_path))
+    folder = keep_model(night.models_dir, night.date, read_model(model_folder_like(night)))
+    night.write("models", moved(read_like(night, "models"), str(folder.relative_to(night.tables_dir))))
     night.write("ranks", read_like(night, "ranks"))
 
 
@@ -42,7 +42,7 @@ def refresh(night: Night) -> None:
     of = contest(night.earlier("models"), settings, night.end, night.date, early is not None)
     known = Known(early, then or now, files, tuning_sample(steps))
     folders = candidates(of, known, settings, night.models_dir, night.scratch_dir)
-    load = functools.partial(contestants, list(folders.values()))
+    load = functools.partial(contestants, list(folders.values()), settings.infer.device)
     ranked = rank_tail(steps, events, items, of.cut, load, settings, night.date)
     night.write("ranks", ranked if then else ranked.limit(0))
 
@@ -51,9 +51,10 @@ def refresh(night: Night) -> None:
         ranks, of.new, of.recent if of.recent in folders else None, of.counts, settings.evaluate.gate_confidence
     )
     stored = {model_id: read_model(folder) for model_id, folder in folders.items()}
-    replace_model(night.model_folder, refreshed(stored[decision.model_id], now))
+    folder = keep_model(night.models_dir, night.date, refreshed(stored[decision.model_id], now))
+    path = str(folder.relative_to(night.tables_dir))
     kinds = {model_id: model.about["kind"] for model_id, model in stored.items()}
-    night.write("models", model_rows(ranks, kinds, decision, night.model_path, settings, night.date))
+    night.write("models", model_rows(ranks, kinds, decision, path, settings, night.date))
 
 
 if __name__ == "__main__":

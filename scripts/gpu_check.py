@@ -56,7 +56,7 @@ def main(tables_dir: Path) -> int:
         night = open_night(session(), tables_dir, snapshot.night, settings)
         texts = missing_texts(night.earlier("items"), None, model_name(settings.embed))
         timed("embed, texts", embed(texts, settings, snapshot.night))
-        load = functools.partial(load_scorer, tables_dir / "_models" / f"night={snapshot.refreshed_on}", "cuda", 1)
+        load = functools.partial(load_scorer, snapshot.model_folder, "cuda", 1)
         steps = night.earlier("histories")
         timed("infer, users", user_states(steps, load, settings, snapshot.night))
     except ChronotopeError as error:

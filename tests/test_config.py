@@ -156,7 +156,8 @@ def test_the_digest_changes_with_every_setting_and_with_nothing_else(settings_fi
     digest = load_settings(settings_file).digest()
     assert load_settings(settings_file).digest() == digest
     assert load_settings(settings_file, overrides=["recommend.k=11"]).digest() != digest
-    for told in ("alarms.max_psi=9.0", "night.log=json"):  # no row of a user follows from them
+    # No row of a user follows from them.
+    for told in ("alarms.max_psi=9.0", "night.log=json", "ingest.max_reject_share=0.5"):
         assert load_settings(settings_file, overrides=[told]).digest() == digest
     reordered = {section: dict(reversed(values[section].items())) for section in reversed(values)}
     reordered["night"]["dayparts"] = values["night"]["dayparts"]

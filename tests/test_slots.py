@@ -15,9 +15,8 @@ from chronotope.slots import (
     daypart_names,
     daypart_of,
     end_of,
-    middle_slot,
-    middle_slots,
-    next_s,
+    middle_s,
+    next_moments,
     slot_of,
 )
 
@@ -96,25 +95,38 @@ def test_the_last_moment_of_a_night_is_on_its_date(night, zone):
     assert last.date() == night
 
 
+def weekday_of(name):
+    return ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"].index(name)
+
+
 @pytest.mark.parametrize(
-    ("ranges", "slot"),
+    ("ended_on", "ranges", "day", "hour"),
     [
-        ([[0, 4, 6, 11]], 2 * 24 + 8),
-        ([[5, 6, 18, 24]], 5 * 24 + 21),
-        ([[0, 6, 0, 24]], 3 * 24 + 12),
-        ([[6, 6, 23, 24]], 167),
-        ([[0, 0, 0, 1], [1, 3, 0, 2]], 2 * 24 + 1),
+        ("wednesday", [[0, 4, 6, 11]], "thursday", 8),
+        ("thursday", [[0, 4, 6, 11]], "friday", 8),
+        ("friday", [[0, 4, 6, 11]], "monday", 8),
+        ("friday", [[5, 6, 18, 24]], "saturday", 21),
+        ("saturday", [[5, 6, 18, 24]], "sunday", 21),
+        ("sunday", [[6, 6, 23, 24]], "sunday", 23),
+        ("sunday", [[0, 0, 0, 1], [1, 3, 0, 2]], "tuesday", 1),
     ],
 )
-def test_the_middle_slot_stands_for_a_daypart(ranges, slot):
-    assert middle_slot(ranges) == slot
+def test_a_daypart_is_stood_for_by_its_middle_hour_on_the_first_of_its_days_to_come(ended_on, ranges, day, hour):
+    end = end_of(dt.date(2026, 6, 1) + dt.timedelta(weekday_of(ended_on)), "UTC")  # a Monday
+    [moment] = next_moments({"named": ranges}, end, "UTC").values()
+    assert moment.slot == 24 * weekday_of(day) + hour
+    at = dt.datetime.fromtimestamp(moment.at_s, dt.UTC)
+    assert (at.weekday(), at.hour, at.minute) == (weekday_of(day), hour, 30)
+    assert end < at < end + dt.timedelta(days=7)
 
 
 def test_each_shipped_daypart_is_stood_for_by_one_of_its_own_slots(defaults):
     names = daypart_names(defaults.night.dayparts)
-    assert {names[slot]: name for name, slot in middle_slots(defaults.night.dayparts).items()} == {
-        name: name for name in defaults.night.dayparts
-    }
+    for night in range(1, 8):
+        found = next_moments(defaults.night.dayparts, end_of(dt.date(2026, 6, night), "UTC"), "UTC")
+        assert {name: names[moment.slot] for name, moment in found.items()} == {
+            name: name for name in defaults.night.dayparts
+        }
 
 
 @given(
@@ -124,7 +136,7 @@ def test_each_shipped_daypart_is_stood_for_by_one_of_its_own_slots(defaults):
 )
 def test_a_slot_comes_next_within_a_week_when_the_clock_shows_it(night, zone, slot):
     end = end_of(night, zone)
-    moment = dt.datetime.fromtimestamp(next_s(slot, end, zone), dt.UTC)
+    moment = dt.datetime.fromtimestamp(middle_s(slot, end, zone), dt.UTC)
     assert end <= moment < end + dt.timedelta(days=7, hours=1)
     local = moment.astimezone(ZoneInfo(zone))
-    assert (24 * local.weekday() + local.hour, local.minute, local.second) == (slot, 0, 0)
+    assert (24 * local.weekday() + local.hour, local.minute, local.second) == (slot, 30, 0)

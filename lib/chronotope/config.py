@@ -186,8 +186,11 @@ class Settings(Section):
     alarms: AlarmSettings
 
     def digest(self) -> str:
-        """12 hex digits that change with any setting that rows may follow from: all but `alarms` and `night.log`."""
-        settings = self.model_dump(exclude={"alarms": True, "night": {"log"}})
+        """12 hex digits that change with any setting that rows may follow from.
+
+        Those are all but `alarms`, `night.log` and `ingest.max_reject_share`, which ends a night or changes nothing.
+        """
+        settings = self.model_dump(exclude={"alarms": True, "night": {"log"}, "ingest": {"max_reject_share"}})
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pyspark.sql import Column
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 from chronotope.config import slots_of
 
 HOURS_PER_WEEK = 168
+HALF_HOUR_S = 1800.0
 
 
 def slot_of(occurred_at: Column, utc_offset_min: Column) -> Column:
@@ -53,39 +55,48 @@ def end_of(night: dt.date, time_zone: str) -> dt.datetime:
     return midnight.astimezone(dt.UTC)
 
 
-def next_s(slot: int, end: dt.datetime, time_zone: str) -> float:
-    """When the clock of a time zone shows a slot for the first time from the end of a night on, in epoch seconds.
+class Moment(NamedTuple):
+    """A moment that is asked about: of an hour its middle, for what happens in it is at no time nearer."""
+
+    slot: int
+    at_s: float  # epoch seconds
+
+
+def next_moments(
+    dayparts: Mapping[str, Sequence[Sequence[int]]], end: dt.datetime, time_zone: str
+) -> dict[str, Moment]:
+    """The moment that stands for each daypart, by name, from the end of a night on.
+
+    It is in the middle hour of the daypart's longest range (the first of equals), on the first of that range's days to
+    come: who looks at a list looks at it soon.
 
     >>> end = end_of(dt.date(2026, 3, 27), "Europe/Berlin")  # a Friday; clocks go forward on Sunday at two
-    >>> saturday, sunday, friday = 5 * 24 + 8, 6 * 24 + 8, 4 * 24 + 23
-    >>> [(next_s(slot, end, "Europe/Berlin") - end.timestamp()) / 3600 for slot in (saturday, sunday, friday)]
-    [8.0, 31.0, 166.0]
+    >>> dayparts = {"weekday_morning": [[0, 4, 6, 11]], "weekend_day": [[5, 6, 6, 18]], "sunday": [[6, 6, 6, 10]]}
+    >>> found = next_moments(dayparts, end, "Europe/Berlin")
+    >>> {name: (of.slot, (of.at_s - end.timestamp()) / 3600) for name, of in found.items()}
+    {'weekday_morning': (8, 55.5), 'weekend_day': (132, 12.5), 'sunday': (152, 31.5)}
     """
+
+    def hours(first_day: int, last_day: int, first_hour: int, end_hour: int) -> int:
+        return (last_day - first_day + 1) * (end_hour - first_hour)
+
+    found = {}
+    for name, ranges in dayparts.items():
+        first_day, last_day, first_hour, end_hour = max(ranges, key=lambda each: hours(*each))
+        slots = [24 * day + (first_hour + end_hour) // 2 for day in range(first_day, last_day + 1)]
+        moments = [Moment(slot, middle_s(slot, end, time_zone)) for slot in slots]
+        found[name] = min(moments, key=lambda moment: moment.at_s)
+    return found
+
+
+def middle_s(slot: int, end: dt.datetime, time_zone: str) -> float:
+    """The middle of a slot when the clock of a time zone shows it next, from the end of a night on: epoch seconds."""
     local = end.astimezone(ZoneInfo(time_zone))
     hours = (slot - 24 * local.weekday() - local.hour) % HOURS_PER_WEEK
-    return (local + dt.timedelta(hours=hours)).timestamp()  # the sum is one of hands on a clock, not of time passing
+    return (local + dt.timedelta(hours=hours)).timestamp() + HALF_HOUR_S  # hands on a clock are added, not time passing
 
 
 def day_end(day: Column, time_zone: str, days_before: int = 0) -> Column:
     """The moment at which a date column's day, or the day so many days before, ends in a time zone."""
     # A date becomes midnight in the session's zone, which is UTC everywhere in this project.
     return F.to_utc_timestamp(F.date_add(day, 1 - days_before).cast("timestamp"), time_zone)
-
-
-def middle_slot(ranges: Sequence[Sequence[int]]) -> int:
-    """The slot that stands for a daypart: the middle hour of the middle day of its longest range, the first of equals.
-
-    >>> middle_slot([[0, 4, 6, 11]])  # Wednesday, 08:00
-    56
-    """
-
-    def hours(first_day: int, last_day: int, first_hour: int, end_hour: int) -> int:
-        return (last_day - first_day + 1) * (end_hour - first_hour)
-
-    first_day, last_day, first_hour, end_hour = max(ranges, key=lambda each: hours(*each))
-    return 24 * ((first_day + last_day) // 2) + (first_hour + end_hour) // 2
-
-
-def middle_slots(dayparts: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
-    """The slot that stands for each daypart, by name."""
-    return {name: middle_slot(ranges) for name, ranges in dayparts.items()}

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
 
-from benchmarks.own_model import as_of, without_last
+from benchmarks.own_model import as_of, by_moment, without_last
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import item_tables
@@ -15,15 +16,42 @@ from tests.train import small
 CPU = torch.device("cpu")
 
 
+def scorer_of(catalogue, settings):
+    return SpaceTimeScorer(
+        "m", catalogue, SpaceTime(catalogue, item_tables(catalogue, CPU), settings.train, (30.0, 3.0))
+    )
+
+
+def test_everybody_is_told_what_was_trending_when_they_were_last_seen(defaults, tmp_path):
+    year_s = 365 * small.DAY_S
+    steps = {"long gone": ([0, 0, 1], 0.0), "never came": ([], 0.0), "here": ([5, 4, 4, 3], 9 * year_s)}
+    rows = pd.DataFrame(
+        [small.history(user, items, small.MONDAY_S + at_s + 60.0 * np.arange(len(items)))
+         for user, (items, at_s) in steps.items()]
+    )  # fmt: skip
+    rows.to_parquet(tmp_path / "rows.parquet")
+    model = scorer_of(small.counted(small.catalogue(), rows.to_dict("records")), defaults)
+    found = by_moment(model, [tmp_path / "rows.parquet"], rows, 5 * small.HOUR_S)
+    trending = {rows["user_id"][row]: some.scorer.catalogue.trending for some in found for row in some.rows}
+    assert set(trending) == set(steps)
+    assert trending["long gone"].tolist()[0] > 1.9
+    assert trending["long gone"][[3, 4, 5]].tolist() == [0, 0, 0]
+    assert trending["never came"].sum() == 0
+    assert trending["here"].round(3).tolist()[:3] == [0, 0, 0]
+    assert trending["here"][4] > 1.9
+    assert all((some.scorer.catalogue.popularity != model.catalogue.popularity).nnz == 0 for some in found)
+
+
 def test_counts_of_validation_do_not_know_the_validation_items(defaults, tmp_path):
     rows = pd.DataFrame([small.history("u0", [0, 1, 5]), small.history("u1", [0, 1]), small.history("u2", [3])])
     earlier = without_last(rows)
     assert [list(items) for items in earlier["item_id"]] == [["i00", "i01"], ["i00"], []]
     everything = sparse.csr_matrix(([1.0, 2.0], ([1, 0], [5, 1])), shape=(6, 6), dtype="float32")
     known = replace(small.catalogue(), transitions=everything)
-    model = SpaceTime(known, item_tables(known, CPU), defaults.train, (30.0, 3.0))
-    then = as_of(earlier, SpaceTimeScorer("m", known, model), 5 * small.HOUR_S, tmp_path / "earlier.parquet")
-    assert then.model is model
+    earlier.to_parquet(tmp_path / "earlier.parquet")
+    model = scorer_of(known, defaults)
+    then = as_of(earlier, model, 5 * small.HOUR_S, tmp_path / "earlier.parquet")
+    assert then.model is model.model
     assert then.tables.leaves.tolist() == [[1, 0, 0, 0, 0, 0]]  # of u0, from i00 to i01
     assert then.tables.successor[0, 0].tolist() == [1]
     assert then.tables.trending.tolist() == [[0, 1]]

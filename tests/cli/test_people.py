@@ -105,7 +105,7 @@ def test_options_may_stand_before_or_after_the_command(tables_dir, capsys):
     ("arguments", "message"),
     [
         (["tables"], "which tables? Give --tables DIR"),
-        (["--tables", "no-such-folder", "tables"], "--tables no-such-folder: no such folder"),
+        (["--tables", "no-such-folder", "tables"], "/no-such-folder: no such folder"),
     ],
 )
 def test_a_folder_that_is_missing_is_the_callers_mistake(capsys, arguments, message):

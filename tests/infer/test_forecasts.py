@@ -10,7 +10,6 @@ import pytest
 from chronotope.infer.contexts import usual_dayparts
 from chronotope.infer.forecasts import MAX_TOPICS, OTHER, forecasts, named
 from chronotope.infer.topics import topics_of
-from chronotope.slots import middle_slots
 from chronotope.tables import TABLES
 from tests.infer.conftest import NIGHT, NIGHT_END
 from tests.infer.frames import histories_frame
@@ -55,8 +54,8 @@ def test_contexts_add_up_to_one_for_every_user(rows):
 def test_probabilities_are_those_of_the_scores(rows, scorer):
     assert scorer.smoothing > 0
     users = small.users(ROWS, scorer.catalogue)
-    slot = middle_slots(small.DAYPARTS)["weekend"]
-    at_s = NIGHT_END.timestamp() + 3600 * (slot - 2 * 24)  # the night ended on a Wednesday at 00:00
+    slot = 5 * 24 + 12  # the middle of Saturday
+    at_s = NIGHT_END.timestamp() + 3600 * (slot - 2 * 24 + 0.5)  # the night ended on a Wednesday at 00:00
     for n, items in enumerate(ROWS):
         query = small.queries({"user": n, "known_steps": len(items["item_id"]), "at_s": at_s, "slot": slot})
         scores = scorer.score(scorer.encode(users, query), users, query)[0]

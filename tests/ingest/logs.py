@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -19,7 +20,9 @@ BASE = {"n": "0", "user": "u1", "item": "i1", "action": "view", "at": "2012-10-3
 DDL = ", ".join(f"{name} STRING" for name in FIELDS) + ", _corrupt_record STRING, _arrival_day DATE"
 
 
-def source(by_day: bool = True, identical: str = "same", **changes: Any) -> Source:
+def source(
+    by_day: bool = True, identical: str = "same", key: Sequence[str] = ("coalesce(key, n)",), **changes: Any
+) -> Source:
     """The base source: one input `log` whose columns are FIELDS; `changes` replace keys of its events' columns."""
     columns = {
         "user_id": "user", "item_id": "item", "action": "action", "occurred_at": "at", "utc_offset_min": "offset",
@@ -31,7 +34,7 @@ def source(by_day: bool = True, identical: str = "same", **changes: Any) -> Sour
         "description": "a log of the tests",
         "inputs": {"log": {"path": path, "format": "json", "schema": "n STRING"}},
         "events": {
-            "from": "log", "key": ["coalesce(key, n)"], "identical": identical,
+            "from": "log", "key": list(key), "identical": identical,
             "columns": columns | changes.pop("columns", {}),
         },
         "items": {"from": "log", "columns": {"item_id": "item", "title": "name", "lat": "lat", "lon": "lon"}},
@@ -58,7 +61,7 @@ def judged(
     """The judged frame of the rows."""
     of = of or source()
     records = records_of({"log": log(spark, rows)}, of)
-    return judge(records, of, defaults.ingest, options.pop("night", night()), options.pop("taken", None))
+    return judge(records, of, defaults.ingest, options.pop("night", night()), **options)
 
 
 def verdicts(rows: list[Row]) -> dict[int, str]:

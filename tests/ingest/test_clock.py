@@ -51,6 +51,12 @@ def test_zone_of_the_region(spark, defaults, city, offset):
     assert event.utc_offset_min == offset
 
 
+@pytest.mark.parametrize("zone", [" Asia/Kolkata", "Asia/Kolkata  ", "\tAsia/Kolkata\r\n", "\x7fAsia/Kolkata\x1f"])
+def test_blanks_around_a_zone_do_not_matter(spark, defaults, zone):
+    event = one_event(spark, defaults, {"offset": None, "zone": zone, "at": "2012-07-01T00:00:00Z"})
+    assert event.utc_offset_min == 330
+
+
 def test_local_clock_is_turned_by_the_zone_over_clock_changes(spark, defaults):
     """TIMESTAMP_NTZ: of the doubled hour the first is meant, and the skipped hour counts as not yet changed."""
     clocks = {

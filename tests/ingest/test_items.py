@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 
 import pytest
 from pyspark.sql import functions as F
 
 from chronotope.ingest.items import clean, items_of, script_of
-from chronotope.ingest.records import catalogue_of
+from chronotope.ingest.outcome import refused
+from chronotope.ingest.records import broken_rows, catalogue_of
+from chronotope.store.inputs import read_inputs
 from chronotope.tables import TABLES
 from tests.ingest.logs import NIGHT, judged, log, night, source
 from tests.oracles.ingest import script
@@ -110,6 +113,62 @@ def test_only_new_and_changed_rows_are_written(spark, defaults):
     assert items["s:renamed"].night == NIGHT
 
 
+KINDS = {"item_id": "item", "title": "name", "category": "city", "lat": "lat", "lon": "lon"}
+
+
+def described_on(day, item, name=None, kind=None, **more):
+    """An event of a day, late by `late` hours, that describes its item."""
+    at = dt.datetime(2012, 10, day, 10) - dt.timedelta(hours=more.pop("late", 0))
+    told = {"item": item, "name": name, "city": kind, "at": f"{at.isoformat()}Z"}
+    return told | {"_arrival_day": dt.date(2012, 10, day)} | more
+
+
+def items_night_by_night(spark, defaults, rows, of):
+    """The current items rows after nights that each take in their own day."""
+    known = {}
+    for day in sorted({row["_arrival_day"] for row in rows}):
+        before = frame(spark, "items", [row.asDict() for row in known.values()]) if known else None
+        arrived = judged(spark, defaults, [row for row in rows if row["_arrival_day"] == day], of, night=night(day))
+        tonight = items_of(None, arrived, of, defaults.ingest, night(day), before).collect()
+        known |= {row.item_id: row for row in tonight}
+    return known
+
+
+def test_nights_one_by_one_describe_items_as_one_pass_does(spark, defaults):
+    of = source(items={"from": "log", "columns": KINDS})
+    place = {"lat": "52", "lon": "13"}
+    rows = [
+        described_on(29, "kept", "Green tea", "tea"), described_on(30, "kept", None, "tea"), described_on(31, "kept"),
+        described_on(29, "renamed", "Tea", "tea"), described_on(30, "renamed", "Best tea"),
+        described_on(29, "found", None, "tea"), described_on(30, "found", "Tea"), described_on(31, "found", None, "?"),
+        described_on(29, "moved", None, "tea"), described_on(30, "moved", None, "coffee"), described_on(31, "moved"),
+        described_on(29, "placed", **place), described_on(30, "placed"), described_on(31, "placed"),
+        described_on(29, "nowhere", "Tea"), described_on(30, "nowhere", **place),
+        described_on(30, "late", "Tea", "tea"), described_on(31, "late", "Old tea", late=40),
+        described_on(29, "empty", "\0"), described_on(30, "empty"),
+    ]  # fmt: skip
+    nights = items_night_by_night(spark, defaults, rows, of)
+    at_once = event_items(spark, defaults, rows, of)
+    texts = {name: at_once[f"s:{name}"].text for name in ("kept", "renamed", "found", "late", "empty")}
+    assert texts == {"kept": "Green tea", "renamed": "Best tea", "found": "Tea", "late": "Old tea", "empty": None}
+    assert (at_once["s:moved"].category, at_once["s:placed"].lat, at_once["s:nowhere"].lat) == ("coffee", 52.0, None)
+    assert {name: row.asDict() | {"night": NIGHT} for name, row in nights.items()} == {
+        name: row.asDict() for name, row in at_once.items()
+    }
+
+
+def test_a_catalogue_that_is_there_whole_replaces_what_it_said_before(spark, defaults):
+    before = [
+        {"item_id": f"s:{name}", "title": "tea", "text": "tea", "text_digest": hashlib.md5(b"tea").hexdigest(),
+         "category": "k", "first_seen": None}
+        for name in ("bare", "silent", "gone")
+    ]  # fmt: skip
+    shelf = [("bare", None, "k", 1), ("silent", None, None, 1)]
+    items = shelf_items(spark, defaults, [], shelf, previous=frame(spark, "items", before))
+    assert list(items) == ["s:bare"]
+    assert items["s:bare"] == shelf_items(spark, defaults, [], shelf)["s:bare"]
+
+
 def test_source_without_items_has_their_ids(spark, defaults):
     (item,) = event_items(spark, defaults, [{"name": "unused"}], source(items=None)).values()
     assert (item.item_id, item.title, item.text_digest) == ("s:i1", None, None)
@@ -145,3 +204,74 @@ def test_texts_of_all_kinds_come_through(spark, defaults):
 def test_clean_leaves_null_where_nothing_is_left(spark):
     frame = spark.createDataFrame([("\0 \0",), ("",), (None,), ("x",)], "t string").select(clean(F.col("t")).alias("t"))
     assert [row.t for row in frame.collect()] == [None, None, None, "x"]
+
+
+CSV = {"path": "tags.csv", "format": "csv", "schema": "item STRING, tag STRING"}
+LOGGED = {"item_id": "item", "title": "name"}
+
+
+class TestBrokenCatalogue:
+    """Rows that cannot be read describe nothing, and are kept as refused."""
+
+    lists = source(
+        items={"from": "shelf", "columns": {"item_id": "item", "title": "title"}},
+        inputs={
+            "log": {"path": "{day}.json", "format": "json", "schema": "n STRING"},
+            "shelf": {"path": "shelf.csv", "format": "csv", "options": {"header": True}},
+        },
+    )
+    lines = (
+        b"item,title,kind", b"i1,Green tea,k", b"i2,Tea, black,k", b"i3,Caf\xe9,k", b'i4,"Tea, white",k',
+        b"i5,Teapot,gr\xfcn", b"i6,T",
+    )  # fmt: skip
+
+    def inputs(self, spark, folder):
+        path = folder / "shelf.csv"
+        path.write_bytes(b"\n".join(self.lines))
+        return read_inputs(spark, self.lists, {"log": [], "shelf": [path]})
+
+    def test_rows_of_other_fields_or_encoding_are_left_out(self, spark, tmp_path):
+        rows = catalogue_of(self.inputs(spark, tmp_path), self.lists).collect()
+        assert {row.item_id: row.item.title for row in rows} == {"i1": "Green tea", "i4": "Tea, white"}
+
+    def test_they_are_kept_whole_with_their_reasons_and_once(self, spark, tmp_path):
+        broken = broken_rows(self.inputs(spark, tmp_path), self.lists)
+        rejects = refused(broken, night()).localCheckpoint()
+        assert TABLES["rejects"].faults(rejects) == []
+        rows = rejects.collect()
+        found = {json.loads(row.record)["item"]: row.reasons for row in rows}
+        wrong = {item: ["wrong_encoding"] for item in ("i3", "i5")}
+        assert found == {"i2": ["malformed"], "i6": ["malformed"]} | wrong
+        assert {json.loads(row.record).get("_corrupt_record") for row in rows} == {"i2,Tea, black,k", "i6,T", None}
+        assert refused(broken, night(), rejects).collect() == []
+
+    def test_a_row_that_a_record_of_the_log_equals_is_another_reject(self, spark):
+        row = [("i1", None, "i1,")]
+        inputs = {"shelf": spark.createDataFrame(row, "item string, title string, _corrupt_record string")}
+        (reject,) = refused(broken_rows(inputs, self.lists), night()).collect()
+        assert reject.record_id == hashlib.md5(f"s\x1fshelf\x1f{reject.record}".encode()).hexdigest()
+        assert (reject.source, reject.user_id, reject.copy) == ("s", None, 1)
+
+    def test_rows_that_are_joined_and_grouped_are_asked_too(self, spark):
+        of = source(**SHELF | {"inputs": SHELF["inputs"] | {"tags": SHELF["inputs"]["tags"] | CSV}})
+        shelf, tags = [("i1", "\ufffd", "k", 1)], [("i1", "a", None), ("i1", "b", "i1,b,c")]
+        inputs = {
+            "shelf": spark.createDataFrame(shelf, "item string, title string, kind string, rank int"),
+            "tags": spark.createDataFrame(tags, "item string, tag string, _corrupt_record string"),
+        }
+        (row,) = catalogue_of(inputs, of).collect()
+        assert row.item.text == "\ufffd. a", "Parquet has no encoding that could be wrong"
+        (broken,) = broken_rows(inputs, of).collect()
+        assert json.loads(broken.record) == {"item": "i1", "tag": "b", "_corrupt_record": "i1,b,c"}
+
+    def test_records_of_the_log_describe_nothing_either_and_are_judged_as_such(self, spark):
+        of = source(**SHELF | {"items": SHELF["items"] | {"from": "log", "order": None, "columns": LOGGED}})
+        inputs = {
+            "log": log(spark, [{"name": "tea"}, {"name": "pot", "_corrupt_record": "pot"}, {"name": "caf\ufffd"}]),
+            "tags": spark.createDataFrame([], "item string, tag string"),
+        }
+        assert [row.item.title for row in catalogue_of(inputs, of).collect()] == ["tea"]
+        assert broken_rows(inputs, of) is None
+
+    def test_where_events_describe_items_there_is_none(self, spark):
+        assert broken_rows({"log": log(spark, [{}])}, source()) is None

@@ -31,7 +31,7 @@ def taken_in(spark, settings_file, name, folder, date):
         judged = judge(records_of(inputs, source), source, settings, tonight).localCheckpoint()
         rejects = refused(judged, tonight)
         found = tally(judged, rejects)
-        check_tally(found, settings.max_reject_share, tonight)
+        check_tally(found, settings.max_reject_share, tonight, "judged")
         events = accepted(judged, settings, tonight).collect()
         items = items_of(catalogue_of(inputs, source), judged, source, settings, tonight).collect()
     return SimpleNamespace(events=events, tally=found, items={row.item_id: row for row in items})

@@ -44,6 +44,7 @@ BROKEN = [
     ("unknown_offset", {"offset": "1081"}),
     ("unknown_offset", {"offset": "two"}),
     ("unknown_offset", {"offset": None, "zone": "Europe/Atlantis"}),
+    ("unknown_offset", {"offset": None, "zone": "\u00a0Europe/Paris"}),
     ("unreadable_time", {"at": "yesterday"}),
     ("unreadable_time", {"at": "12:30"}),
     ("unreadable_time", {"at": "2012-13-01T00:00:00Z"}),
@@ -156,6 +157,24 @@ class TestCopies:
         rows = [{"key": "k"}, {"key": "k", "at": "2012-10-31T10:00:01Z"}]
         assert outcomes(judged(spark, defaults, rows)) == ["accepted", "accepted"]
 
+    def test_records_without_a_key_are_the_same_event_only_if_they_are_equal(self, spark, defaults):
+        keyless, day_before = source(key=["key"]), dt.date(2012, 10, 30)
+        rows = [{"n": "1"}, {"n": "2"}, {"n": "2"}]
+        frame = judged(spark, defaults, rows, keyless)
+        assert sorted(outcomes(frame)) == ["accepted", "accepted", "refused"]
+        assert verdicts(frame) == {2: "duplicate"}
+        again = night(previous=day_before)
+        assert outcomes(judged(spark, defaults, rows[:2], keyless, night=again, taken=ids(spark, frame))) == [
+            "refused",
+            "refused",
+        ]
+
+    def test_a_key_of_which_a_part_is_there_tells_events_apart(self, spark, defaults):
+        rows = [{"n": "1"}, {"n": "2"}, {"n": "3", "item": "i2"}]
+        frame = judged(spark, defaults, rows, source(key=["key", "item"]))
+        assert verdicts(frame) == {2: "duplicate"}
+        assert outcomes(frame).count("accepted") == 2
+
     def test_copy_of_an_event_of_an_earlier_night(self, spark, defaults):
         taken = ids(spark, judged(spark, defaults, [{"key": "k", "at": "2012-10-30T09:00:00Z"}]))
         rows = [{"key": "k", "at": "2012-10-30T09:00:00Z"}, {"key": "l"}]
@@ -204,6 +223,33 @@ class TestWholeLog:
         frame = judged(spark, defaults, rows, whole, night=night(previous=dt.date(2012, 10, 30)), taken=taken)
         assert outcomes(frame) == ["accepted", "known", "refused", "refused"]
         assert verdicts(frame) == {1: "too_late", 3: "missing_user too_late"}
+
+    def test_what_nights_judged_whose_rows_are_gone_is_passed_over(self, spark, defaults):
+        rows = [
+            {"at": "2012-10-05T00:00:00Z"},
+            {"at": "2012-10-20T23:59:59Z", "user": None},
+            {"at": "2012-10-21T00:00:00Z"},
+            {"at": None},
+            {},
+        ]
+        options = {"night": night(previous=dt.date(2012, 10, 30)), "dropped": dt.date(2012, 10, 20)}
+        frame = judged(spark, defaults, rows, source(by_day=False), taken=ids(spark, []), **options)
+        assert outcomes(frame) == ["accepted", "known", "known", "refused", "refused"]
+        assert verdicts(frame) == {2: "too_late", 3: "missing_time"}
+
+    def test_what_was_taken_since_is_known_as_before_and_its_twin_a_copy(self, spark, defaults):
+        whole, late = source(by_day=False), {"key": "k", "at": "2012-10-20T12:00:00Z"}
+        taken = ids(spark, judged(spark, defaults, [late], whole))
+        options = {"night": night(previous=dt.date(2012, 10, 30)), "dropped": dt.date(2012, 10, 20)}
+        frame = judged(spark, defaults, [late, {**late, "n": "7", "user": None}], whole, taken=taken, **options)
+        assert outcomes(frame) == ["known", "refused"]
+        assert verdicts(frame) == {7: "duplicate missing_user"}
+
+    def test_no_event_is_taken_twice_where_more_nights_are_gone_than_may_be_late(self, spark, defaults):
+        rows = [{"at": "2012-10-29T10:00:00Z"}, {"at": "2012-10-30T10:00:00Z"}]
+        options = {"night": night(previous=dt.date(2012, 10, 30)), "dropped": dt.date(2012, 10, 29)}
+        frame = judged(spark, defaults, rows, source(by_day=False), taken=ids(spark, []), **options)
+        assert outcomes(frame) == ["accepted", "known"]
 
     def test_twin_of_a_taken_event_is_a_copy_each_night(self, spark, defaults):
         whole, twins = source(by_day=False), [{"key": "k"}, {"key": "k"}]

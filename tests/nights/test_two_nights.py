@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from chronotope.errors import LockedError
 from chronotope.flow import STAGES
+from chronotope.store.journal import LOG
 from chronotope.store.models import ARRAYS
 from chronotope.store.publish import PLAN
 from chronotope.store.snapshot import open_snapshot, snapshots
@@ -105,6 +106,10 @@ def test_a_night_killed_while_it_is_published_again_is_finished_and_as_it_was(ni
     finished = again.run(LAST)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "was cut off while it was published; that is finished now" in finished.stdout
+    log = (again.tables / LOG).read_text(encoding="utf-8").splitlines()
+    last = json.loads(log[-1])
+    assert (last["night"], last["stage"], last["status"]) == (LAST, "night", "done")
+    assert len(log) > len((nights.tables / LOG).read_text(encoding="utf-8").splitlines())
     assert not (again.tables / PLAN).exists()
     assert_same_night(again.tables, nights.tables)
 
@@ -113,7 +118,7 @@ def test_a_night_killed_while_it_is_published_again_is_finished_and_as_it_was(ni
 def test_a_night_after_an_upgrade_does_without_the_model_that_it_cannot_read(nights, tmp_path):
     night = nights.elsewhere(tmp_path / "tables", settings=("train.patience=1",))  # another setting: all is renewed
     shutil.copytree(nights.first, night.tables)
-    arrays = night.tables / "_models" / f"night={REFRESH}" / ARRAYS
+    [arrays] = night.tables.glob(f"_models/night={REFRESH}-*/{ARRAYS}")
     kept = load_file(arrays)
     del kept["trending"]
     save_file(kept, arrays)

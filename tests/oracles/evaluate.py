@@ -67,6 +67,13 @@ def rank_of(scores: list[float], truth: int) -> int:
     return sum(not (score < scores[truth]) for score in scores)
 
 
+def forecast_mae(named: dict[str, float], met: list[str], topics: list[str]) -> float:
+    """Mean absolute error of a forecast that names some topics, over the whole vectors; the rest is spread evenly."""
+    unnamed = [topic for topic in topics if topic not in named]
+    forecast = named | {topic: (1 - sum(named.values())) / len(unnamed) for topic in unnamed}
+    return sum(abs(forecast[topic] - met.count(topic) / len(met)) for topic in topics) / len(topics)
+
+
 def breadth(lists: list[list[str]], k: int, n_candidates: int, events: dict[str, int]):
     """Coverage and novelty of the first k places."""
     shown = [item for each in lists for item in each[:k]]

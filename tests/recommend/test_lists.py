@@ -33,7 +33,7 @@ ITEMS = [
 EVENTS = [event("a", 5, "west", "weekday"), event("d", 9, "east", "weekend"), event("c", 4, None, "weekday")]
 WEIGHTS = (1.0, 0.5, 0.5, -0.25, 0.125)
 NIGHT_END = dt.datetime(2012, 11, 1, tzinfo=dt.UTC)  # a Thursday
-SLOTS = {"weekday": 2 * 24 + 12, "weekend": 5 * 24 + 12}
+SLOTS = {"weekday": 3 * 24 + 12, "weekend": 5 * 24 + 12}
 ARROW = pa.schema(
     {
         "user_id": pa.string(), "item_id": pa.list_(pa.string()), "action": pa.list_(pa.string()),
@@ -134,8 +134,8 @@ def test_a_state_of_another_size_is_refused(defaults):
 def test_a_list_is_for_when_its_daypart_comes_next(defaults):
     maker = ListMaker(PlainScorer(catalogue(ITEMS, EVENTS), WEIGHTS), with_recommend(defaults), NIGHT_END)
     asked = maker.asked(np.zeros(2, int), pa.array(["weekday", "weekend"]), pa.array(["west", ""]), np.array([4]))
-    days = (asked.queries.at_s - NIGHT_END.timestamp()) / 86_400
-    assert days.tolist() == [6.5, 2.5]  # Wednesday and Saturday at noon
+    hours = (asked.queries.at_s - NIGHT_END.timestamp()) / 3600
+    assert hours.tolist() == [12.5, 60.5]  # Thursday and Saturday, half past twelve
     assert asked.queries.slot.tolist() == list(SLOTS.values())
 
 

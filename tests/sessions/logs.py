@@ -22,19 +22,16 @@ def event(name: str, hours: float, user: str = "s:u1", **fields: Any) -> dict[st
     return row | fields
 
 
-def night_of(day: int) -> tuple[dt.date, dt.datetime]:
-    """The night that ends day number `day` (0 is the first Monday) in UTC."""
-    return (MONDAY + dt.timedelta(days=day)).date(), MONDAY + dt.timedelta(days=day + 1)
+def night_of(day: int) -> dt.date:
+    """The night that ends day number `day` (0 is the first Monday)."""
+    return (MONDAY + dt.timedelta(days=day)).date()
 
 
 def cut_at(spark, rows, defaults, day=0, before=None):
     """Tonight's rows of the table, collected, for events given as dictionaries."""
-    night, night_end = night_of(day)
     known = None if before is None else frame(spark, "sessions", before)
-    return [
-        r.asDict(recursive=True)
-        for r in sessions(frame(spark, "events", rows), known, defaults, night_end, night).collect()
-    ]
+    found = sessions(frame(spark, "events", rows), known, defaults, night_of(day))
+    return [r.asDict(recursive=True) for r in found.collect()]
 
 
 def run_nights(spark, arrivals, defaults):
@@ -42,10 +39,10 @@ def run_nights(spark, arrivals, defaults):
     table: dict[str, dict[str, Any]] = {}
     summed: dict[tuple[str, str, str], int] = {}
     for day in range(min(arrivals), max(arrivals) + 1):
-        night, night_end = night_of(day)
+        night = night_of(day)
         events = frame(spark, "events", arrivals.get(day, []))
         known = frame(spark, "sessions", list(table.values())) if table else None
-        tonight = sessions(events, known, defaults, night_end, night).cache()
+        tonight = sessions(events, known, defaults, night).cache()
         rows = [r.asDict(recursive=True) for r in tonight.collect()]
         closed = {key for key, row in table.items() if row["closed"]}
         assert not closed & {row["session_key"] for row in rows}, "a closed session was written again"

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chronotope.ingest.span import Span
 from chronotope.sessions import sessions
 from chronotope.tables import TABLES
 from tests.oracles import sessions as oracle
-from tests.rows import MONDAY, frame
+from tests.rows import MONDAY, NIGHT, frame
 from tests.sessions.logs import GAP_S, cut_at, event, flat, logs, night_of, shape
 
 
@@ -105,6 +106,24 @@ def test_closed_once_late_days_and_the_gap_have_passed(spark, defaults):
     assert (on_the_boundary["closed"], just_before["closed"]) == (False, True)
 
 
+def test_a_session_stays_open_for_what_the_next_night_takes_in_over_a_clock_change(spark, defaults):
+    berlin = defaults.night.model_copy(update={"time_zone": "Europe/Berlin", "late_days": 3})
+    there = defaults.model_copy(update={"night": berlin})
+    # 2012-10-28: the clocks go back, and the three days up to the end of the 30th have 73 hours.
+    tuesday = NIGHT - dt.timedelta(days=1)
+    late_from = Span(NIGHT, tuesday, "Europe/Berlin", late_days=3).taken_from
+    assert late_from == dt.datetime(2012, 10, 27, 22, tzinfo=dt.UTC)
+
+    ends = {"o": late_from - dt.timedelta(seconds=GAP_S), "c": late_from - dt.timedelta(seconds=GAP_S, microseconds=1)}
+    rows = [event(name, 0, f"s:{name}", occurred_at=at) for name, at in ends.items()]
+    tonight = [r.asDict(recursive=True) for r in sessions(frame(spark, "events", rows), None, there, tuesday).collect()]
+    assert {row["user_id"]: row["closed"] for row in tonight} == {"s:o": False, "s:c": True}
+
+    late = frame(spark, "events", [event("late", 0, "s:o", occurred_at=late_from)])
+    after = sessions(late, frame(spark, "sessions", tonight), there, NIGHT)
+    assert shape([r.asDict(recursive=True) for r in after.collect()]) == {oracle.session_key("s:o", "o"): ["o", "late"]}
+
+
 @settings(max_examples=5)
 @given(log=logs())
 def test_same_as_the_oracle(spark, defaults, log):
@@ -146,16 +165,14 @@ def test_an_unrelated_event_of_the_same_user_moves_no_key(spark, defaults):
 def test_row_order_and_partitions_do_not_matter(spark, defaults, log, partitions, seed):
     events = flat(log)
     shuffled = seed.sample(events, len(events))
-    night, night_end = night_of(2)
     scattered = frame(spark, "events", shuffled).repartition(partitions)
-    found = [r.asDict(recursive=True) for r in sessions(scattered, None, defaults, night_end, night).collect()]
+    found = [r.asDict(recursive=True) for r in sessions(scattered, None, defaults, night_of(2)).collect()]
     expected = cut_at(spark, events, defaults, day=2)
     assert sorted(found, key=itemgetter("session_key")) == sorted(expected, key=itemgetter("session_key"))
 
 
 def test_the_table_is_as_declared(spark, defaults):
-    night, night_end = night_of(0)
-    found = sessions(frame(spark, "events", [event("e1", 0)]), None, defaults, night_end, night)
+    found = sessions(frame(spark, "events", [event("e1", 0)]), None, defaults, night_of(0))
     assert TABLES["sessions"].faults(found) == []
 
 
@@ -165,8 +182,7 @@ def test_one_user_with_very_many_events(spark, defaults):
     numbers = spark.range(n).selectExpr(
         "lpad(id, 6, '0') AS event_id", f"timestamp_seconds({int(MONDAY.timestamp())} + 60 * id) AS occurred_at"
     )
-    night, night_end = night_of(100)
-    [row] = sessions(numbers.crossJoin(base), None, defaults, night_end, night).selectExpr(
+    [row] = sessions(numbers.crossJoin(base), None, defaults, night_of(100)).selectExpr(
         "size(steps) AS n", "steps[99999].event_id AS last", "steps[99999].gap_s AS gap_s", "closed"
     ).collect()  # fmt: skip
     assert (row["n"], row["last"], row["gap_s"], row["closed"]) == (n, "099999", 60.0, True)

@@ -60,8 +60,15 @@ def of_users(night):
     return {
         "events": [{"event_id": f"{night}-{user}", "user_id": user} for user in users],
         "rejects": [
-            {"record_id": f"{night}-{n}", "copy": 1, "source": "s", "record": record, "reasons": ["bad_time"]}
-            for n, record in enumerate([f'{{"user":"{RAW}","at":"?"}}', '{"user":"u1","at":"?"}'])
+            {
+                "record_id": f"{night}-{n}",
+                "copy": 1,
+                "source": "s",
+                "record": f'{{"user":"{raw}","at":"?"}}',
+                "user_id": f"s:{raw}" if night != NIGHTS[0] else None,
+                "reasons": ["bad_time"],
+            }
+            for n, raw in enumerate((RAW, "u1"))
         ],
         "counts": [{"user_id": user, "item_id": "s:i1", "daypart": "d", "region": "", "n": 1} for user in users],
         "transitions": [{"user_id": user, "from_item_id": "a", "item_id": "b", "n": 1} for user in users],

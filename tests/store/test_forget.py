@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from chronotope.errors import UsageError
 from chronotope.store.forget import forget
+from chronotope.store.naming import mentions, rows_naming
 from chronotope.store.publish import PLAN
 from chronotope.store.upkeep import locked
 from tests.store import kept
@@ -85,6 +87,66 @@ def test_a_user_whom_nothing_names_costs_nobody_a_row(tables_dir):
     before = kept.seen(tables_dir, WITH_USERS)
     assert [effect for effect in run(tables_dir, "s:victim") if effect.done == "rewritten"] == []
     assert kept.seen(tables_dir, WITH_USERS) == before
+
+
+def rejects_in(path, rows):
+    """A file of `rejects`: of each row the user_id (None: not known) and the record."""
+    users, records = zip(*rows, strict=True)
+    table = pa.table({"user_id": pa.array(users, pa.string()), "source": ["s"] * len(rows), "record": records})
+    pq.write_table(table, path, row_group_size=2)
+    return path
+
+
+def test_a_reject_is_told_by_its_user_id_and_only_without_one_by_what_it_says(tmp_path):
+    rows = [
+        ("s:ann@b.org", '{"mail":"Ann@B.org"}'), ("s:bob", '{"mail":"Bob@B.org"}'),
+        ("s:bob", '{"friend":"ann@b.org"}'), ("s:cid", "{}"),
+        ("s:bob", "{}"), (None, '{"_corrupt_record":"ann@b.org,?"}'),
+    ]  # fmt: skip
+    found = {user: rows_naming(rejects_in(tmp_path / "a", rows), user) for user in ("s:ann@b.org", "s:bob", "t:bob")}
+    assert found == {"s:ann@b.org": 2, "s:bob": 3, "t:bob": 0}
+
+
+def test_a_file_of_before_the_column_is_told_by_its_records(tmp_path):
+    table = pa.table({"source": ["s", "s", "t"], "record": ['{"user":47}', '{"at":"09:47:00"}', '{"user":47}']})
+    pq.write_table(table, tmp_path / "a")
+    assert rows_naming(tmp_path / "a", "s:47") == 1
+
+
+@pytest.mark.parametrize(
+    ("raw_id", "record"),
+    [
+        ("josé", r'{"user":"jos\u00e9"}'),
+        ("josé", r'{"user":"jos\u00E9","n":1}'),
+        ("a/b", r'{"user":"a\/b"}'),
+        ("a/b", '{"user":"a/b"}'),
+        ("茶🍵", r'{"user":"\u8336\ud83c\udf75"}'),
+        ('a"b', r'{"user":"a\"b"}'),
+        ("a\\b", r'{"user":"a\\b"}'),
+        ("josé", r'{"_corrupt_record":"{\"user\":\"jos\\u00e9"}'),
+        ("a/b", r'{"_corrupt_record":"{\"user\":\"a\\/b"}'),
+        ("47", r'{"_corrupt_record":"x\t47\ty"}'),
+        ("47", '{"user":47}'),
+        ("15", '{"user":15,"at":"09:15:00"}'),
+    ],
+)
+def test_an_id_is_found_however_its_letters_are_written(raw_id, record):
+    assert mentions(record, raw_id)
+
+
+@pytest.mark.parametrize(
+    ("raw_id", "record"),
+    [
+        ("15", '{"at":"09:15:00"}'),
+        ("09", '{"at":"2012-10-31T09:15:00"}'),
+        ("00", '{"at":"09:15:00"}'),
+        ("b", r'{"user":"a\u0062"}'),
+        ("e9", r'{"user":"jos\u00e9"}'),
+        ("jose", r'{"user":"jos\u00e9"}'),
+    ],
+)
+def test_an_id_is_not_found_in_what_is_another_word_or_a_time(raw_id, record):
+    assert not mentions(record, raw_id)
 
 
 @pytest.mark.parametrize("user", ["victim7f3a", "*", ""])

@@ -64,12 +64,18 @@ class TestFinding:
         assert self.files(tmp_path) == [f"events/day={day}/a.json" for day in days]
 
     def test_later_night_takes_the_days_since_the_last(self, tmp_path):
-        for day in ("2026-01-28", "2026-01-29", "2026-01-31"):
+        for day in ("2026-01-27", "2026-01-29", "2026-01-30", "2026-01-31"):
             put(tmp_path, f"events/day={day}/a.json", "{}")
-        assert self.files(tmp_path, dt.date(2026, 1, 28)) == [
-            "events/day=2026-01-29/a.json",
-            "events/day=2026-01-31/a.json",
-        ]
+        found = [f"events/day=2026-01-{n}/a.json" for n in (29, 30, 31)]
+        assert self.files(tmp_path, dt.date(2026, 1, 28)) == found
+
+    def test_a_day_since_the_last_night_that_is_not_there_would_be_lost(self, tmp_path):
+        for day in ("2026-01-29", "2026-01-31"):
+            put(tmp_path, f"events/day={day}/a.json", "{}")
+        with pytest.raises(UsageError, match=r"nothing arrived at .*day=2026-01-30.*no later night would read it"):
+            self.files(tmp_path, dt.date(2026, 1, 28))
+        assert self.files(tmp_path, dt.date(2026, 1, 30)) == ["events/day=2026-01-31/a.json"]
+        assert len(self.files(tmp_path)) == 2  # a first night takes what there is
 
     def test_empty_day_is_an_empty_folder(self, tmp_path):
         put(tmp_path, "events/day=2026-01-30/a.json", "{}")
@@ -175,6 +181,13 @@ class TestCsv:
         assert read(spark, self.header, tmp_path).collect() == []
         put(tmp_path, "log.csv", "")
         assert read(spark, source(), tmp_path).collect() == []
+
+    def test_the_header_is_that_of_the_first_file_that_has_one(self, spark, tmp_path):
+        put(tmp_path, "a.csv", "")
+        with pytest.raises(SourceError, match=r"all files are empty: declare a schema"):
+            read(spark, self.header, tmp_path)
+        put(tmp_path, "b.csv", "user,item,at\nu,i,t\n")
+        assert [row.item for row in read(spark, self.header, tmp_path).collect()] == ["i"]
 
 
 class TestBrokenFiles:

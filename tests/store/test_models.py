@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from chronotope.store.models import (
     SPARSE,
     WEIGHTS,
     StoredModel,
+    keep_model,
     read_model,
     readable_model,
     replace_model,
@@ -68,6 +70,23 @@ def test_equal_models_are_equal_bytes(stored, tmp_path):
         write_model(tmp_path / name, stored)
     for name in (ABOUT, WEIGHTS, ARRAYS, NAMES):
         assert (tmp_path / "m" / name).read_bytes() == (tmp_path / "n" / name).read_bytes()
+
+
+def test_a_night_that_trains_again_leaves_the_model_alone_that_it_published(stored, tmp_path):
+    night = dt.date(2012, 10, 31)
+    model = dataclasses.replace(stored, about={**stored.about, "model_id": "m"})
+    folder = keep_model(tmp_path, night, model)
+    assert folder.name.startswith("night=2012-10-31-")
+    others = [
+        dataclasses.replace(model, tensors={"a": model.tensors["a"] + 1}),
+        dataclasses.replace(model, about={**model.about, "model_id": "n"}),
+        dataclasses.replace(model, catalogue=small.catalogue()),
+    ]
+    assert len({folder, *(keep_model(tmp_path, night, other) for other in others)}) == 4
+    slower = dataclasses.replace(model, about={**model.about, "seconds": 7.0})
+    assert keep_model(tmp_path, night, slower) == folder
+    assert torch.equal(read_model(folder).tensors["a"], model.tensors["a"])
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize("name", [ABOUT, WEIGHTS, ARRAYS, NAMES])

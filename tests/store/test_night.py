@@ -74,7 +74,7 @@ def test_current_latest_night_is_the_last_night_with_rows(spark, tmp_path, in_fo
     assert values(night.read_before("terms"), "version") == [("v1",), ("v1",)]
 
 
-MODEL = {"model_id": "m", "kind": "counts", "chosen": True, "decision": "first"}
+MODEL = {"model_id": "m", "kind": "counts", "chosen": True, "decision": "first", "path": "_models/m"}
 
 
 def counted(user, item, n):
@@ -95,10 +95,11 @@ def test_between_refreshes_a_night_adds_to_the_last_refresh_and_reads_nothing_ol
     night = begin(spark, tmp_path, wednesday, settings)
     assert (night.is_refresh, night.refreshed_before) == (True, day(monday))
     assert values(night.read("counts"), "user_id", "item_id", "n") == [("u", "a", 1), ("u", "b", 2), ("v", "b", 4)]
-    stage(night, {"models": [MODEL], "counts": [counted("u", "c", 9)]})
+    models = [{**MODEL, "model_id": "o", "chosen": False}, {**MODEL, "path": "_models/new"}]
+    stage(night, {"models": models, "counts": [counted("u", "c", 9)]})
     assert values(night.read("counts"), "item_id") == [("c",)]
-    assert night.model_folder == tmp_path / "_models" / f"night={wednesday}"
-    assert night.model_folder_before == tmp_path / "_models" / f"night={monday}"
+    assert night.model_folder == tmp_path / "_models" / "new"
+    assert night.model_folder_before == tmp_path / "_models" / "m"
 
 
 def test_a_night_with_other_settings_is_a_refresh(spark, tmp_path, settings_file, defaults):
@@ -118,7 +119,54 @@ def test_the_model_of_the_last_refresh_makes_the_tables_until_the_next(spark, tm
     publish(spark, tmp_path, SECOND, in_format, {})
     run = open_snapshot(tmp_path).run
     assert (run["model"], run["decision"]) == ("m", f"the model of refresh {FIRST} stands")
-    assert begin(spark, tmp_path, THIRD, in_format).model_folder == tmp_path / "_models" / f"night={FIRST}"
+    assert begin(spark, tmp_path, THIRD, in_format).model_folder == tmp_path / "_models" / "m"
+
+
+def test_a_night_that_no_refresh_has_chosen_a_model_for_says_what_to_do(spark, tmp_path, in_format):
+    first = begin(spark, tmp_path, FIRST, in_format)
+    with pytest.raises(StoreError, match="has no models yet; run the stages before this one first"):
+        first.model_folder  # noqa: B018
+    with pytest.raises(StoreError, match="is the first: there is no model before it"):
+        first.model_folder_before  # noqa: B018
+    stage(first, {"models": [{**MODEL, "chosen": False}]})
+    with pytest.raises(StoreError, match="no model is chosen there; run stage train again"):
+        first.model_folder  # noqa: B018
+
+
+def test_a_night_that_runs_again_and_is_no_refresh_then_leaves_nothing_of_the_refresh(
+    spark, tmp_path, in_format, settings_file
+):
+    name = in_format.night.format
+    other = load_settings(settings_file, overrides=["recommend.k=11", f"night.format={name}"])
+    everybody = {"models": [MODEL], "counts": [counted("u", "a", 1), counted("v", "b", 2)]}
+    publish(spark, tmp_path, FIRST, in_format, everybody)
+    tried = {"models": [{**MODEL, "path": "_models/tried"}], "terms": [{"term": "tea", "version": "v"}]}
+    publish(spark, tmp_path, SECOND, other, {**tried, "counts": [counted("u", "x", 9), counted("v", "x", 9)]})
+    assert open_snapshot(tmp_path).refreshed_on == day(SECOND)
+
+    publish(spark, tmp_path, SECOND, in_format, {"counts": [counted("u", "c", 3)]})
+    again = open_snapshot(tmp_path)
+    assert (again.refreshed_on, again.model_folder) == (day(FIRST), tmp_path / "_models" / "m")
+    assert again.paths("terms") == {}
+    third = begin(spark, tmp_path, THIRD, in_format)
+    assert values(third.read("counts"), "user_id", "item_id", "n") == [("u", "a", 1), ("u", "c", 3), ("v", "b", 2)]
+
+
+def test_each_source_goes_on_from_the_last_night_that_read_it(spark, tmp_path, in_format):
+    for date, sources in ((FIRST, "cafe shop"), (SECOND, "cafe")):
+        night = begin(spark, tmp_path, date, in_format)
+        night.made_from = {"sources": sources}
+        stage(night, {}).publish()
+    third = begin(spark, tmp_path, THIRD, in_format)
+    assert {name: third.last_of(name) for name in ("cafe", "shop", "new")} == {
+        "cafe": day(SECOND), "shop": day(FIRST), "new": None,
+    }  # fmt: skip
+    assert begin(spark, tmp_path, SECOND, in_format).last_of("cafe") == day(FIRST)
+
+
+def test_nights_that_do_not_say_what_they_read_have_read_all(spark, tmp_path, in_format):
+    publish(spark, tmp_path, FIRST, in_format, {})
+    assert begin(spark, tmp_path, SECOND, in_format).last_of("shop") == day(FIRST)
 
 
 def test_current_latest_per_user_keeps_the_last_lists_of_each_user(spark, tmp_path, in_format):

@@ -7,24 +7,28 @@ import dataclasses
 import pytest
 from deltalake import DeltaTable
 
+from chronotope.store.forget import forget
 from chronotope.store.manifest import Manifest
 from chronotope.store.snapshot import all_runs, open_snapshot, snapshots
 from chronotope.store.sql import select
+from chronotope.store.upkeep import locked
 from chronotope.tables import TABLES
-from tests.store.published import FINISHED_AT, publish
+from tests.store.published import FINISHED_AT, begin, publish
 
 FIRST, SECOND = "2012-10-30", "2012-10-31"
 NEW = ("bytes_written", "peak_memory_bytes")
+REJECTS = [{"record_id": name, "source": "s", "record": f'{{"user":"{name}"}}'} for name in ("ann", "bob")]
 
 
 @pytest.fixture
 def older(spark, tmp_path, in_format, monkeypatch):
-    """A night that was published when `runs` had not the columns of what a stage costs."""
-    now = TABLES["runs"]
-    then = dataclasses.replace(now, columns=tuple(c for c in now.columns if c.name not in NEW))
+    """A night that was published when `runs` had not the columns of what a stage costs, and `rejects` no user_id."""
     with monkeypatch.context() as patched:
-        patched.setitem(TABLES, "runs", then)
-        publish(spark, tmp_path, FIRST, in_format, {"events": [{"event_id": "old"}]})
+        for name, new in (("runs", NEW), ("rejects", ("user_id",))):
+            now = TABLES[name]
+            then = dataclasses.replace(now, columns=tuple(c for c in now.columns if c.name not in new))
+            patched.setitem(TABLES, name, then)
+        publish(spark, tmp_path, FIRST, in_format, {"events": [{"event_id": "old"}], "rejects": REJECTS})
     return tmp_path
 
 
@@ -46,6 +50,25 @@ def test_the_next_night_adds_them(spark, older, in_format):
         assert {field.name for field in DeltaTable(older / "runs").schema().fields} == set(TABLES["runs"].names)
         stages = {row["stage"] for row in select(open_snapshot(older), "SELECT DISTINCT stage FROM runs").rows}
         assert stages == {run["stage"] for run in all_runs(older)}
+
+
+def test_rejects_of_before_are_read_beside_new_ones(spark, older, in_format):
+    publish(spark, older, SECOND, in_format, {"rejects": [{**REJECTS[0], "user_id": "s:ann"}]})
+    asked = "SELECT record_id, user_id, night FROM rejects ORDER BY night, record_id"
+    found = [(row["record_id"], row["user_id"]) for row in select(open_snapshot(older), asked).rows]
+    assert found == [("ann", None), ("bob", None), ("ann", "s:ann")]
+    night = begin(spark, older, "2012-11-01", in_format)
+    assert sorted(row.user_id or "" for row in night.earlier("rejects").collect()) == ["", "", "s:ann"]
+
+
+@pytest.mark.parametrize("nights", [(FIRST,), (FIRST, SECOND)], ids=["before the column", "after it"])
+def test_a_user_is_forgotten_in_rejects_of_before(spark, older, in_format, nights):
+    for night in nights[1:]:
+        publish(spark, older, night, in_format, {"rejects": [{**row, "user_id": "s:ann"} for row in REJECTS]})
+    with locked(older, dry_run=False) as folder:
+        forget(folder, "s:ann")
+    rows = select(open_snapshot(older), "SELECT record_id, user_id FROM rejects").rows
+    assert rows == [{"record_id": "bob", "user_id": None}]
 
 
 def test_a_manifest_of_before_is_read(tmp_path):

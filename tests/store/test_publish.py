@@ -111,10 +111,15 @@ def test_a_night_whose_publication_cannot_go_on_can_be_run_again(spark, tmp_path
     lose(tmp_path, FIRST)
     with pytest.raises(StoreError):
         night.publish()
-    with pytest.raises(StoreError, match="night 2012-10-30 was not published to the end, and cannot be now"):
+    refused = "night 2012-10-30 was not published to the end, and cannot be now: .*; run that night again"
+    with pytest.raises(StoreError, match=refused):
+        begin(spark, tmp_path, SECOND, defaults)
+    stage(begin(spark, tmp_path, FIRST, defaults), tables_of(FIRST, "cut off again"), last="sessions")
+    with pytest.raises(StoreError, match=refused):  # what it has committed is still no night's
         begin(spark, tmp_path, SECOND, defaults)
     publish(spark, tmp_path, FIRST, defaults, tables_of(FIRST, "again"))
     assert seen(tmp_path) == [["again"], ["again"], ["again"]]
+    assert begin(spark, tmp_path, SECOND, defaults).before.night == day(FIRST)
 
 
 def test_readers_of_an_older_night_keep_their_versions(spark, tmp_path, in_format):

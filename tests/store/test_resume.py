@@ -19,6 +19,7 @@ from chronotope.store.resume import made_from, rest_of
 from tests.conftest import ROOT
 from tests.store.published import begin, day, publish, stage
 
+JOBS = ROOT / "jobs"
 FIRST, SECOND = "2012-10-30", "2012-10-31"
 TABLES = {"events": [{"event_id": "a"}], "sessions": [{"session_key": "x"}]}
 
@@ -40,7 +41,7 @@ def opened(spark, tmp_path, log, settings, date=FIRST):
     night = begin(spark, tmp_path / "tables", date, settings)
     source = load_source(ROOT / "conf" / "sources" / "demo.yaml")
     night.sources = ((source, check_inputs(source, log, day(FIRST), None)),)
-    night.made_from = made_from(night)
+    night.made_from = made_from(night, JOBS)
     return night
 
 
@@ -63,7 +64,7 @@ def test_a_new_night_starts(spark, tmp_path, log, defaults):
 
 def test_stages_made_from_something_else_do_not_stand(cut_off):
     now = cut_off.made_from
-    assert list(now) == ["settings", "code", "night before", "nights rebuilt", "inputs"]
+    assert list(now) == ["settings", "code", "night before", "nights rebuilt", "sources", "inputs"]
     for name in now:
         cut_off.made_from = {**now, name: "something else"}
         rest = rest_of(cut_off)
@@ -100,7 +101,8 @@ def test_a_stage_whose_file_is_gone_or_cut_does_not_stand(cut_off):
 
 
 def test_a_night_without_its_model_trains_again(spark, tmp_path, log, defaults):
-    models = {**TABLES, "models": [{"model_id": "m", "chosen": True, "decision": "first"}]}
+    chosen = {"model_id": "m", "chosen": True, "decision": "first", "path": "_models/m"}
+    models = {**TABLES, "models": [chosen]}
     night = stage(opened(spark, tmp_path, log, defaults), models, last="train")
     assert rest_of(night).stages == STAGES[4:]
     night.model_folder.mkdir(parents=True)
@@ -116,14 +118,15 @@ def test_what_is_no_manifest_finishes_no_stage(cut_off):
 def test_stages_made_with_other_settings_by_hand_are_made_again(spark, tmp_path, log, defaults):
     stage(opened(spark, tmp_path, log, defaults), TABLES, last="sessions")
     changed = replace(opened(spark, tmp_path, log, defaults), sources=())
-    changed.made_from = {**made_from(changed), "settings": "tried out"}
+    changed.made_from = {**made_from(changed, JOBS), "settings": "tried out"}
     stage(changed, TABLES, first="sessions", last="train")
     rest = rest_of(opened(spark, tmp_path, log, defaults))
     assert rest.why == "goes on from sessions: sessions was made from other settings"
 
 
 def test_a_process_without_inputs_takes_them_as_ingest_had_them(cut_off):
-    assert made_from(replace(cut_off, sources=())) == cut_off.made_from
+    assert cut_off.made_from["sources"] == "demo"
+    assert made_from(replace(cut_off, sources=()), JOBS) == cut_off.made_from
 
 
 def test_a_night_that_is_published_starts_anew(spark, tmp_path, log, in_format):
@@ -170,4 +173,13 @@ def test_the_code_has_one_digest_in_a_folder_and_in_an_archive(tmp_path):
             archive.write(path, path.relative_to(ROOT / "lib"))
     zipped = resume.texts_of(zipfile.Path(tmp_path / "code.zip", "chronotope/"))
     assert sorted(zipped) == sorted(resume.texts_of(ROOT / "lib" / "chronotope"))
-    assert len(resume.code_digest()) == 12
+    assert len(resume.code_digest(JOBS)) == 12
+
+
+def test_a_job_that_was_changed_is_other_code(tmp_path):
+    shutil.copytree(JOBS, tmp_path / "jobs")
+    before = resume.code_digest(tmp_path / "jobs")
+    assert before == resume.code_digest(JOBS)
+    with (tmp_path / "jobs" / "interest.py").open("a", encoding="utf-8") as job:
+        job.write("# changed\n")
+    assert resume.code_digest(tmp_path / "jobs") != before

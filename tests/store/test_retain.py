@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from chronotope.store.retain import HISTORY, LOGS, LOOKED_UP, retain
+from chronotope.store.retain import COMPARED, HISTORY, LOGS, LOOKED_UP, last_dropped, retain
+from chronotope.store.snapshot import open_snapshot
 from chronotope.store.upkeep import locked
 from chronotope.tables import TABLES
 from tests.store import kept
-from tests.store.published import day
+from tests.store.published import day, publish
 
 OLD, MIDDLE, LAST = kept.NIGHTS
 
@@ -63,9 +64,30 @@ def test_the_nights_kept_read_what_they_read_before(spark, tables_dir, before, i
 
 def test_history_goes_only_when_it_is_asked_for(tables_dir):
     effects = run(tables_dir, 1, with_history=True)
-    assert {effect.what for effect in effects} >= set(HISTORY)
-    assert nights_of(tables_dir, "events") == [LAST]
+    assert {effect.what for effect in effects} & set(HISTORY) == {"transitions"}
+    assert nights_of(tables_dir, "transitions") == [LAST]
+    assert nights_of(tables_dir, "events") == [OLD, MIDDLE, LAST]  # copies of these may still come
     assert nights_of(tables_dir, "sessions") == [OLD, MIDDLE, LAST]
+
+
+@pytest.fixture
+def long_ago(spark, tmp_path, in_format):
+    """Nights of three weeks, the last of which reads the events of seven days before the one before it at most."""
+    for date in ("2012-10-08", "2012-10-20", "2012-10-22", "2012-10-23", OLD, MIDDLE, LAST):
+        rows = {} if date == "2012-10-22" else {"events": [{"event_id": date}], "rejects": [{"record_id": date}]}
+        publish(spark, tmp_path, date, in_format, rows)
+    return tmp_path
+
+
+def test_what_copies_are_compared_with_is_kept_for_days_more(long_ago):
+    run(long_ago, 1)
+    assert last_dropped(open_snapshot(long_ago), "s") is None
+    run(long_ago, 1, with_history=True)
+    for name in COMPARED:
+        assert nights_of(long_ago, name) == ["2012-10-23", OLD, MIDDLE, LAST]
+    dropped = last_dropped(open_snapshot(long_ago), "s")
+    assert dropped == day("2012-10-20"), "the night after it had no events"
+    assert last_dropped(open_snapshot(long_ago, day(OLD)), "s") == dropped
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chronotope.errors import StoreError, UsageError
+from chronotope.store.retain import retain
 from chronotope.store.rollback import rollback
 from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.upkeep import locked
@@ -57,6 +58,13 @@ def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):
     assert kept.content(tables_dir) == before
     assert {effect.night for effect in effects} == {day(night) for night in (MIDDLE, LAST, kept.KILLED)}
     assert run(tables_dir, OLD) == effects
+
+
+def test_a_night_whose_refresh_was_retained_away_is_refused(tables_dir):
+    with locked(tables_dir, dry_run=False) as folder:
+        retain(folder, 1, with_history=False)
+    with pytest.raises(StoreError, match=rf"night {OLD} stands on rows of \w+ of {OLD}, which `chronotope retain`"):
+        run(tables_dir, OLD)
 
 
 def test_a_night_that_was_not_published_is_refused(kept_folders, defaults):

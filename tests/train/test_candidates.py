@@ -131,6 +131,13 @@ def test_a_recent_model_of_another_encoder_does_not_stand_again(quick, tmp_path)
     assert set(made(tmp_path, shorter, of_next_night)) == {COUNTS}
 
 
+def test_a_recent_model_that_learned_from_the_tail_does_not_stand_again(quick, tmp_path):
+    made(tmp_path, quick, tonight())
+    for days, stands in ((0, True), (1, False)):  # a longer tail begins earlier than it did
+        of_next_night = Contest(CUT - dt.timedelta(days), CUT - TAIL, None, NEW, f"_models/{NEW}", COUNTS)
+        assert (NEW in made(tmp_path, quick, of_next_night)) == stands
+
+
 def test_a_recent_model_of_a_version_that_had_other_settings_does_not_stand_again(quick, tmp_path):
     folder = made(tmp_path, quick, tonight())[NEW]
     was = read_model(folder)

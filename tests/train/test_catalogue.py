@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from chronotope.errors import DataError
-from chronotope.train.catalogue import MAX_SUCCESSORS, catalogue_of, transition_counts
+from chronotope.train.catalogue import catalogue_of, transition_counts
 from chronotope.train.histories import histories, item_steps
 from chronotope.train.past import eras
+from chronotope.train.scoring import MOST_FOLLOWERS
 from tests.rows import MONDAY, NIGHT, frame
 from tests.train.test_histories import HOUR, session, step
 
@@ -118,9 +119,9 @@ def test_nothing_before_the_cut(spark, defaults):
 def test_only_the_likeliest_followers_are_kept(spark):
     pairs = [
         session(f"k{n}-{k}", step(f"{n}{k}a", 0, "x"), step(f"{n}{k}b", 1, f"y{n:03d}"))
-        for n in range(MAX_SUCCESSORS + 2)
+        for n in range(MOST_FOLLOWERS + 2)
         for k in range(1 + (n == 51))
     ]
     rows = transition_counts(item_steps(frame(spark, "sessions", pairs))).collect()
-    assert len(rows) == MAX_SUCCESSORS
-    assert {row.item_id for row in rows} == {f"y{n:03d}" for n in [*range(MAX_SUCCESSORS - 1), 51]}
+    assert len(rows) == MOST_FOLLOWERS
+    assert {row.item_id for row in rows} == {f"y{n:03d}" for n in [*range(MOST_FOLLOWERS - 1), 51]}

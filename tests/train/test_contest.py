@@ -154,7 +154,7 @@ def test_weights_are_tuned_on_the_days_before_the_cut_and_on_nothing_later(defau
 def test_the_yardsticks_stand_beside_the_models(tmp_path):
     for name in ("counts-1", "counts-2"):
         save_counts(CountBlend(small.catalogue(), dict.fromkeys(KINDS, START), name), tmp_path / name)
-    found = contestants([tmp_path / "counts-1", tmp_path / "counts-2"])
+    found = contestants([tmp_path / "counts-1", tmp_path / "counts-2"], "cpu")
     assert [scorer.model_id for scorer in found] == ["counts-1", "counts-2", *YARDSTICKS]
     assert found[-1].catalogue is found[0].catalogue
 

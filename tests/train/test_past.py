@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
-from chronotope.train.past import MOST_ERAS, eras
+from chronotope.train.past import MOST_ERAS, eras, likeliest
+from chronotope.train.scoring import MOST_FOLLOWERS
 from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
 from tests.train import small
@@ -97,3 +99,14 @@ def test_what_is_trending_fades_between_the_moments(tmp_path):
     found = eras(small.write(tmp_path, rows), KNOWN, small.MONDAY_S + 42 * small.DAY_S, GAP_S)
     assert found[-1].trending[[3, 4]].tolist() == pytest.approx([0.125, 0.5])
     assert found[0].trending.tolist() == [0.0] * 6
+
+
+def test_of_an_items_followers_those_are_kept_that_a_catalogue_keeps():
+    followed = np.zeros((3, MOST_FOLLOWERS + 9), np.float32)
+    followed[0] = 2  # all equal: the first columns stay
+    followed[2, 5:] = np.arange(MOST_FOLLOWERS + 4)  # one zero, and the four that follow it are the rarest
+    kept = likeliest(sparse.csr_matrix(followed)).toarray()
+    assert (kept[0] > 0).nonzero()[0].tolist() == list(range(MOST_FOLLOWERS))
+    assert (kept[1] == 0).all()
+    assert (kept[2] > 0).nonzero()[0].tolist() == list(range(9, MOST_FOLLOWERS + 9))
+    assert (kept[2, 9:] == followed[2, 9:]).all()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chronotope.cli import jobs, render
+from chronotope.cli.arguments import day
 from chronotope.errors import AlarmError, ChronotopeError, UsageError
 from chronotope.store.snapshot import snapshots
 
@@ -53,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     for name, to, what in (("--from", "first", "first"), ("--to", "last", "last")):
-        made.add_argument(name, dest=to, required=True, type=dt.date.fromisoformat, metavar="YYYY-MM-DD",
+        made.add_argument(name, dest=to, required=True, type=day, metavar="YYYY-MM-DD",
                           help=f"the {what} night, by its day")  # fmt: skip
     made.add_argument("--dry-run", action="store_true", help="only list the nights (default: run them)")
     return made

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from chronotope.cli.arguments import day, folder
 from chronotope.cli.render import complain
-from chronotope.cli.stage import publish, run_stage
+from chronotope.cli.stage import publish, published, run_stage
 from chronotope.config import Settings, load_settings, read_yaml
 from chronotope.errors import AlarmError, ChronotopeError, UsageError
 from chronotope.flow import STAGES
@@ -21,10 +22,10 @@ from chronotope.store.faults import first_line, plain_faults
 from chronotope.store.inputs import FoundInputs, check_inputs
 from chronotope.store.journal import JsonLines
 from chronotope.store.lock import exclusive
-from chronotope.store.night import Night, open_night
+from chronotope.store.night import Night, finish_unfinished, open_night
 from chronotope.store.resume import Rest, made_from, rest_of
 from chronotope.store.session import open_session, read_properties
-from chronotope.store.snapshot import Snapshot, open_snapshot, snapshots
+from chronotope.store.snapshot import Snapshot, last_with, open_snapshot, snapshots
 from chronotope.train.loading import loader_of
 
 Run = Callable[[Night], None]
@@ -75,13 +76,13 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     add(
         "--input",
         action="append",
-        type=Path,
+        type=folder,
         metavar="DIR",
         default=[],
         help="folder of the source's files (default: none; needed by ingest)",
     )
-    add("--tables", required=True, type=Path, metavar="DIR", help="folder of the tables, made where there is none")
-    add("--date", required=True, type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="the night, by its day")
+    add("--tables", required=True, type=folder, metavar="DIR", help="folder of the tables, made where there is none")
+    add("--date", required=True, type=day, metavar="YYYY-MM-DD", help="the night, by its day")
     add(
         "--set",
         action="append",
@@ -107,7 +108,7 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     if len(runs) > 1:
         add(
             "--rebuild",
-            type=Path,
+            type=folder,
             metavar="DIR",
             help="make the night from the whole log in one pass, with the IDF, models and calendar of the nights "
             "in DIR; --tables is then a new folder (default: none)",
@@ -116,9 +117,14 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     return made  # fmt: skip
 
 
+def jobs_folder() -> Path:
+    """The folder of the job that runs; the library itself may lie in an archive (`--py-files`)."""
+    return Path(sys.argv[0]).resolve().parent
+
+
 def conf_folder() -> Path:
-    """The conf/ beside the folder of the job that runs; the library itself may lie in an archive (`--py-files`)."""
-    return Path(sys.argv[0]).resolve().parent.parent / "conf"
+    """The conf/ beside that folder."""
+    return jobs_folder().parent / "conf"
 
 
 def settings_help() -> str:
@@ -148,15 +154,22 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
         loader_of(settings.train.loader)
     read_properties(options.properties_file)
     with exclusive(options.tables), plain_faults(options.tables):
+        # First of all, for what a night reads follows from what is published.
+        finished = finish_unfinished(options.tables, options.date)
+        if finished not in (None, options.date):
+            with suppress(AlarmError):  # told on the way, and no matter of this night
+                published(options.tables, finished)
         inputs = found_inputs(options, sources) if first in (None, "ingest") else ()
         spark = open_session(f"chronotope {options.date}", options.properties_file)
         try:
             night = open_night(spark, options.tables, options.date, settings, rebuilt(options))
-            night.sources = inputs
-            night.made_from = made_from(night)
+            night.sources, night.finished = inputs, finished
+            night.made_from = made_from(night, jobs_folder())
             rest = rest_of(night) if first is None else Rest(STAGES[STAGES.index(first) :], f"begins at {first}")
             log.info("night %s %s (%s)", night.date, rest.why, after(night))
-            if not rest.published:
+            if rest.published:
+                published(options.tables, options.date)
+            else:
                 run_stages(night, {name: run for name, run in runs.items() if name in rest.stages})
         finally:
             spark.stop()
@@ -168,8 +181,8 @@ def rebuilt(options: argparse.Namespace) -> Snapshot | None:
     Raises:
         StoreError: when it is not published there.
     """
-    folder: Path | None = getattr(options, "rebuild", None)
-    return open_snapshot(folder, options.date) if folder else None
+    published: Path | None = getattr(options, "rebuild", None)
+    return open_snapshot(published, options.date) if published else None
 
 
 def log_json() -> None:
@@ -184,10 +197,11 @@ def found_inputs(options: argparse.Namespace, sources: Sequence[Source]) -> tupl
     Raises:
         UsageError: for files that are not there.
     """
-    before = [snapshot.night for snapshot in snapshots(options.tables) if snapshot.night < options.date]
-    previous = max(before, default=None)
+    before = [snapshot for snapshot in snapshots(options.tables) if snapshot.night < options.date]
     pairs = zip(sources, options.input, strict=True)
-    return tuple((source, check_inputs(source, folder, options.date, previous)) for source, folder in pairs)
+    return tuple(
+        (source, check_inputs(source, place, options.date, last_with(before, source.name))) for source, place in pairs
+    )
 
 
 def settings_of(options: argparse.Namespace, sources: Sequence[Source]) -> Settings:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from chronotope.cli import render, upkeep
 from chronotope.cli.alarms import alarms_reply
+from chronotope.cli.arguments import day, folder, positive
 from chronotope.cli.evaluation import evaluation
 from chronotope.cli.overview import runs, stages, tables
 from chronotope.cli.query import query
@@ -23,7 +22,11 @@ EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Answer one question; the process's exit code: 0, 2 for a mistake of the caller, 5 for unreadable tables."""
+    """Answer one question or do some upkeep; the process's exit code.
+
+    It is 0, 2 for a mistake of the caller, 5 for unreadable tables, 6 for upkeep of a folder in which a night works; as
+    in `chronotope.errors`.
+    """
     options = parser().parse_args(argv)
     try:
         render.show(reply_to(options), options.json)
@@ -62,14 +65,14 @@ def parser() -> argparse.ArgumentParser:
     asked = command("query", "read-only SQL; NAME has a table's current rows, NAME_history those of every night")
     asked.add_argument("sql", metavar="SQL", help='such as "SELECT * FROM items LIMIT 5"')
     asked.add_argument("--rows", type=positive, default=1000, help="rows given at most (default: 1000)")
-    upkeep.add_to(command, positive, night)
+    upkeep.add_to(command)
     return made
 
 
 def common(to: argparse.ArgumentParser, default: str | None) -> None:
     """The options of every command; `default` keeps a command's parser from undoing what came before its name."""
-    to.add_argument("--tables", type=Path, metavar="DIR", default=default, help="folder of the tables (needed)")
-    to.add_argument("--night", type=night, metavar="YYYY-MM-DD", default=default, help="default: the latest published")
+    to.add_argument("--tables", type=folder, metavar="DIR", default=default, help="folder of the tables (needed)")
+    to.add_argument("--night", type=day, metavar="YYYY-MM-DD", default=default, help="default: the latest published")
     to.add_argument("--json", action="store_true", default=default or False, help="JSON, not text")
 
 
@@ -80,21 +83,6 @@ def add_show(to: argparse.ArgumentParser) -> None:
     to.add_argument("--daypart", help="only lists of this part of the week (default: all)")
     to.add_argument("--region", help="only lists of this region (default: all)")
     to.add_argument("--lists", type=positive, default=8, metavar="N", help="lists per user at most (default: 8)")
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
-def night(text: str) -> dt.date:
-    """A date, for argparse."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2012-10-31") from error
 
 
 def reply_to(options: argparse.Namespace) -> render.Reply:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from chronotope.cli.alarms import alarms_of
 from chronotope.errors import AlarmError
@@ -28,27 +29,37 @@ def run_stage(night: Night, stage: str, run: Callable[[Night], None], place: str
         run(night)
     seconds = time.monotonic() - started
     manifest = night.finish(stage, round(seconds, 3), dt.datetime.now(dt.UTC), meter.peak_memory_bytes)
-    tell(night, f"[{place}] {stage} done in {seconds:.1f} s", journal.done_stage(night.date, manifest))
+    done = journal.done_stage(night.date, manifest)
+    tell(night.tables_dir, f"[{place}] {stage} done in {seconds:.1f} s", done)
 
 
 def publish(night: Night) -> None:
-    """Publish the night, log what it came to, and say what about it should be looked at.
+    """Publish the night, and tell of it.
 
     Raises:
         StoreError: as `Night.publish`.
-        AlarmError: where the published night crosses a threshold of section `alarms`.
+        AlarmError: as `published`.
     """
     with failure_logged(night, "night"):
         night.publish()
-    snapshot = open_snapshot(night.tables_dir, night.date)
+    published(night.tables_dir, night.date)
+
+
+def published(tables_dir: Path, date: dt.date) -> None:
+    """Log what a published night came to, and say what about it should be looked at.
+
+    Raises:
+        AlarmError: where the night crosses a threshold of section `alarms`.
+    """
+    snapshot = open_snapshot(tables_dir, date)
     entry = journal.done_night(dict(snapshot.run), dt.datetime.now(dt.UTC))
-    tell(night, f"night {night.date} is published in {night.tables_dir} ({entry['seconds']:.0f} s in all)", entry)
+    tell(tables_dir, f"night {date} is published in {tables_dir} ({entry['seconds']:.0f} s in all)", entry)
     raised = alarms_of(snapshot, only_this_night=True)
     for alarm in raised:
-        tell(night, f"alarm: {alarm.message}", journal.alarm(alarm, dt.datetime.now(dt.UTC)))
+        tell(tables_dir, f"alarm: {alarm.message}", journal.alarm(alarm, dt.datetime.now(dt.UTC)))
     if raised:
         count = "an alarm" if len(raised) == 1 else f"{len(raised)} alarms"
-        raise AlarmError(f"night {night.date} is published, with {count}: see `chronotope alarms`")
+        raise AlarmError(f"night {date} is published, with {count}: see `chronotope alarms`")
 
 
 @contextmanager
@@ -59,11 +70,12 @@ def failure_logged(night: Night, stage: str) -> Iterator[None]:
         yield
     except BaseException as error:
         seconds = round(time.monotonic() - started, 3)
-        tell(night, f"{stage} failed", journal.failed(night.date, stage, seconds, error, dt.datetime.now(dt.UTC)))
+        entry = journal.failed(night.date, stage, seconds, error, dt.datetime.now(dt.UTC))
+        tell(night.tables_dir, f"{stage} failed", entry)
         raise
 
 
-def tell(night: Night, text: str, entry: journal.Entry) -> None:
+def tell(tables_dir: Path, text: str, entry: journal.Entry) -> None:
     """Say it on standard output, as text or as JSON by night.log, and keep it in the folder's log."""
-    journal.append(night.tables_dir, entry)
+    journal.append(tables_dir, entry)
     log.info("%s", text, extra={"entry": entry})

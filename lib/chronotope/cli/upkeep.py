@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+from chronotope.cli.arguments import day, positive
 from chronotope.cli.overview import span
 from chronotope.cli.render import Grid, Reply, size
 from chronotope.errors import UsageError
 from chronotope.store.compact import TARGET_MIB, compact
 from chronotope.store.forget import forget
-from chronotope.store.retain import HISTORY, LOGS, retain
+from chronotope.store.retain import COMPARED, HISTORY, LATE_DAYS, LOGS, retain
 from chronotope.store.rollback import rollback
 from chronotope.store.upkeep import Effect, Folder, locked
 from chronotope.store.vacuum import vacuum
@@ -47,9 +47,10 @@ COMMANDS = {
         lambda folder, options: retain(folder, options.nights, options.with_history),
         f"Dropped: old nights of {STANDING}, but for those that the night before the first one kept reads, and of "
         f"{', '.join(LOGS)}. With --with-history also of {', '.join(HISTORY)}, which later nights read or add up: "
-        "what they find then starts from the nights kept. Every other table stays whole. The old "
-        "nights stay published, with the rows that are left, also after a rollback to them; Delta tables keep the "
-        "files until `chronotope vacuum`.",
+        f"what they find then starts from the nights kept. Of {' and '.join(COMPARED)} {LATE_DAYS} days more stay, for "
+        "late copies are compared with them; with a longer night.late_days, keep as many more nights. Every other "
+        "table stays whole. The old nights stay published, with the rows that are left, and those whose refresh went "
+        "cannot be rolled back to; Delta tables keep the files until `chronotope vacuum`.",
     ),
     "forget": Command(
         "delete a user everywhere: all tables, all nights, old versions, staged and scratch files",
@@ -66,8 +67,7 @@ COMMANDS = {
 }
 
 
-def add_to(command: Callable[[str, str], argparse.ArgumentParser], positive: Callable[[str], int],
-           night: Callable[[str], dt.date]) -> None:  # fmt: skip
+def add_to(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add the commands to the command line."""
     made = {name: command(name, of.what) for name, of in COMMANDS.items()}
     for name, of in COMMANDS.items():
@@ -88,7 +88,7 @@ def add_to(command: Callable[[str, str], argparse.ArgumentParser], positive: Cal
         "--with-history", action="store_true", help="also drop what later nights add up (default: keep it)"
     )
     made["forget"].add_argument("user", metavar="USER", help="user_id as the tables have it, SOURCE:ID")
-    made["rollback"].add_argument("to", type=night, metavar="NIGHT", help="YYYY-MM-DD, a published night")
+    made["rollback"].add_argument("to", type=day, metavar="NIGHT", help="YYYY-MM-DD, a published night")
 
 
 def upkeep(options: argparse.Namespace) -> Reply:

@@ -17,7 +17,8 @@ from chronotope.evaluate.ranking import ranks_of, top_items
 from chronotope.places import EARTH_RADIUS_M
 from chronotope.tables.runs import RANKS
 from chronotope.train.batches import flat, users_of
-from chronotope.train.known import known_before, midnight_s, taken
+from chronotope.train.examples import trimmed
+from chronotope.train.known import known_before, middle_of_hour, midnight_s, taken
 from chronotope.train.scoring import MOST_QUERIES, Doubles, Ints, Queries, Scorer, Users
 
 ASKED_FIELDS = [f"asked_{name}" for name in ("at_s", "query_id", "item_id", "slot", "lat", "lon", "language")]
@@ -72,7 +73,9 @@ def rank_users(frame: pd.DataFrame, scorers: Sequence[Scorer], asking: Asking) -
             )
             for start in range(0, len(rows), size):
                 part = np.arange(start, min(start + size, len(rows)))
-                yield rank_queries(rows.iloc[part], scorer, users, taken(queries, part), truths[part], asking.n_shown)
+                # Of those asked about alone: who is long would else be encoded again for each part of the queries.
+                of_part = trimmed(users, taken(queries, part))
+                yield rank_queries(rows.iloc[part], scorer, *of_part, truths[part], asking.n_shown)
 
 
 def flattened(frame: pd.DataFrame) -> pd.DataFrame:
@@ -86,13 +89,13 @@ def flattened(frame: pd.DataFrame) -> pd.DataFrame:
 def queries_of(users: Users, asked: pd.DataFrame, protocol: str, time_zone: str) -> Queries:
     """The queries under a protocol, [Q].
 
-    A morning query knows the slot but not the minute: its moment is the start of the hour.
+    A morning query knows the slot but not the minute: its moment is the middle of the hour.
     """
     user, at_s = asked["user"].to_numpy(np.int64), asked["at_s"].to_numpy(np.float64)
     until_s = at_s
     if protocol == "tail_morning":
         until_s = midnight_s(at_s, time_zone)
-        at_s = np.maximum(until_s, np.floor(at_s / 3600) * 3600)
+        at_s = np.maximum(until_s, middle_of_hour(at_s))
     known_steps = known_before(users, user, until_s)
     return Queries(
         user=user,

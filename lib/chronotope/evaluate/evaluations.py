@@ -43,7 +43,8 @@ def evaluate_published(
     """Table `evaluations`, protocol `published`, from table `feedback`: what last night's lists were worth.
 
     Each user and context with events since is one row of every mean, users without a list included. Slices are
-    `all` and one for each daypart. Candidates are the items of `popularity`; those not met before count as well.
+    `all` and one for each daypart. Candidates are the items of `popularity`; those not met before count as well. It
+    is the popularity of the model that made the lists: that of a later one would know the events that came since.
 
     Args:
         feedback: rows of one night.

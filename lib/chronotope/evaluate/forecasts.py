@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from chronotope.config import Settings
@@ -32,16 +32,16 @@ def evaluate_forecasts(
 
         mae_c = 1 / T * sum over topics of |p_c(t) - o_c(t)|,    mae = mean over the contexts c,
 
-    0 at best, 2 / T at worst. A context without forecast counts as one that was forecast as uniform, 1 / T each; a
-    topic that is missing from a forecast as 0. The yardstick `popularity` forecasts each topic's share of all
-    events, for everybody. Intervals are clustered by user. (Willmott and Matsuura, "Advantages of the mean absolute
-    error", Climate Research 30 (2005).)
+    0 at best, 2 / T at worst. A forecast names its likeliest topics; what they leave of 1 is spread evenly over the
+    topics that it does not name. A context without forecast names none, so it counts as uniform, 1 / T each. The
+    yardstick `popularity` forecasts each topic's share of all events, for everybody. Intervals are clustered by user.
+    (Willmott and Matsuura, "Advantages of the mean absolute error", Climate Research 30 (2005).)
 
     Args:
-        forecasts: rows of `forecasts` that the night `shown_night` published.
+        forecasts: rows of `forecasts` that the night `shown_night` published, without those of the rest.
         events: rows of `events` that this night took in.
         topics: item_id, topic: one row for each item that has one. Events on others are left out.
-        popularity: item_id, n events.
+        popularity: item_id, n events; counted before the events under test, as the forecasts were.
         model: model_id of the model that made the forecasts.
         shown_night: the night of the forecasts.
         night: what the rows are written under.
@@ -69,17 +69,18 @@ def observed(events: DataFrame, topics: DataFrame, settings: Settings) -> DataFr
 
 
 def forecast_errors(seen: DataFrame, forecasts: DataFrame, topics: DataFrame) -> DataFrame:
-    """The error of each context's forecast: user_id, mae."""
+    """The error of each context's forecast, its rest spread evenly: user_id, mae."""
     contexts = seen.select(*CONTEXT).distinct()
     relevant = forecasts.join(contexts, [*CONTEXT], "left_semi").select(*CONTEXT, "topic", "probability")
     joined = relevant.join(seen, [*CONTEXT, "topic"], "full").crossJoin(F.broadcast(number_of(topics)))
-    uniform, n_topics = 1 / F.col("n_topics"), F.max("n_topics")
-    share = F.coalesce("share", F.lit(0.0))
-    error = F.sum(F.abs(F.coalesce("probability", F.lit(0.0)) - share))
-    # Without a forecast every row of the context is an observed topic; the others are as far off as uniform is.
-    error_of_uniform = F.sum(F.abs(uniform - share)) + (n_topics - F.count("*")) / n_topics
-    none = F.count("probability") == 0
-    return joined.groupBy(*CONTEXT).agg((F.when(none, error_of_uniform).otherwise(error) / n_topics).alias("mae"))
+    context = Window.partitionBy(*CONTEXT)
+    rest = F.greatest(1 - F.coalesce(F.sum("probability").over(context), F.lit(0.0)), F.lit(0.0))
+    unnamed = F.col("n_topics") - F.count("probability").over(context)
+    spread = joined.withColumn("even", F.when(unnamed > 0, rest / unnamed).otherwise(F.lit(0.0)))
+    error = F.sum(F.abs(F.coalesce("probability", "even") - F.coalesce("share", F.lit(0.0))))
+    # Topics that were neither named nor observed have no row here, and each is wrong by its part of the rest.
+    error += (F.max("n_topics") - F.count("*")) * F.max("even")
+    return spread.groupBy(*CONTEXT).agg((error / F.max("n_topics")).alias("mae"))
 
 
 def popularity_errors(seen: DataFrame, topics: DataFrame, popularity: DataFrame) -> DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from chronotope.config import Settings
 from chronotope.infer.contexts import contexts
 from chronotope.infer.states import at_the_end
 from chronotope.infer.workers import on_worker, to_workers
-from chronotope.slots import middle_slots, next_s
+from chronotope.slots import Moment, next_moments
 from chronotope.tables.states import FORECASTS
 from chronotope.train.batches import by_length, users_of
 from chronotope.train.scoring import MOST_QUERIES, Catalogue, Doubles, Queries, Scorer, Users, probabilities
@@ -42,8 +42,7 @@ class Forecaster:
     """What a worker needs beside the model."""
 
     topics: Sequence[str]  # N, the topic of each item
-    slots: dict[str, int]  # daypart to the slot that stands for it
-    at_s: dict[str, float]  # daypart to the moment (epoch seconds) when that slot comes next
+    moments: Mapping[str, Moment]  # daypart to the moment that stands for it
     batch_users: int
 
 
@@ -61,8 +60,8 @@ def forecasts(
 
     `P(topic | user, daypart, region)` is the sum of the `probabilities` of the topic's items. A context names its
     `MAX_TOPICS` likeliest topics (ties by name) and puts the rest under `other`, so that it adds up to 1; a topic that
-    is itself called `other` is part of the rest. The daypart's middle slot stands for it, where it comes next after
-    the end of the night.
+    is itself called `other` is part of the rest. One moment stands for the daypart, see
+    `chronotope.slots.next_moments`.
 
     Args:
         histories: rows of `chronotope.train.histories.histories`.
@@ -83,9 +82,8 @@ def forecasts(
         "*", *[F.col(f"contexts.{name}").alias(column) for column, name in ASKED_AS.items()]
     )
     users = users.drop("contexts")
-    slots = middle_slots(settings.night.dayparts)
-    at_s = {name: next_s(slot, night_end, settings.night.time_zone) for name, slot in slots.items()}
-    forecaster = Forecaster(list(topics), slots, at_s, settings.infer.batch_users)
+    moments = next_moments(settings.night.dayparts, night_end, settings.night.time_zone)
+    forecaster = Forecaster(list(topics), moments, settings.infer.batch_users)
     rows = users.mapInPandas(functools.partial(forecasts_of, to_workers(load_scorer), forecaster), SCHEMA)
     return FORECASTS.conform(rows.withColumn("night", F.lit(night)))
 
@@ -113,11 +111,12 @@ def queries_of(asked: pd.DataFrame, users: Users, catalogue: Catalogue, forecast
     """One query per context: the whole history is known, the step just before the context is not."""
     user = asked["user"].to_numpy(np.int64)
     regions = pd.Index(asked["asked_region"], dtype=object)
+    moments = [forecaster.moments[name] for name in asked["asked_daypart"]]
     return Queries(
         user=user,
         known_steps=users.length[user],
-        at_s=asked["asked_daypart"].map(forecaster.at_s).to_numpy().astype(np.float64),
-        slot=asked["asked_daypart"].map(forecaster.slots).to_numpy().astype(np.int64),
+        at_s=np.array([moment.at_s for moment in moments], dtype=np.float64),
+        slot=np.array([moment.slot for moment in moments], dtype=np.int64),
         region=catalogue.region_index.get_indexer(regions).astype(np.int64),
         previous_known=np.zeros(len(user), dtype=bool),
     )

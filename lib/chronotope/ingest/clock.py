@@ -6,17 +6,19 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 MAX_OFFSET_MIN = 18 * 60  # java.time's limit; the widest in use is 14 h
+BLANKS = "".join(map(chr, range(33))) + "\x7f"  # what try_to_timestamp passes over at both ends of a text
 
 
 def known_zone(zone: Column) -> Column:
-    """The zone's name, null where the engine does not know it.
+    """The zone's name without blanks around it, null where the engine does not know it.
 
-    >>> zones = spark.createDataFrame([("Europe/Paris",), ("Europe/Atlantis",), (None,)], "zone string")
+    >>> zones = spark.createDataFrame([(" Europe/Paris ",), ("Europe/Atlantis",), (None,)], "zone string")
     >>> zones.select(known_zone(F.col("zone")).alias("known")).collect()
     [Row(known='Europe/Paris'), Row(known=None), Row(known=None)]
     """
+    name = F.btrim(zone, F.lit(BLANKS))
     # Asked of the engine, for a name that its tz database lacks would end the night in from_utc_timestamp.
-    return F.when(F.try_to_timestamp(F.concat(F.lit("2000-01-01 00:00:00 "), zone)).isNotNull(), zone)
+    return F.when(F.try_to_timestamp(F.concat(F.lit("2000-01-01 00:00:00 "), name)).isNotNull(), name)
 
 
 def own_offset(text: Column) -> Column:

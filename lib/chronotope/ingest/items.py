@@ -34,6 +34,10 @@ def items_of(
     An item's row comes from the `catalogue`, or from the night's accepted events where they describe items. An item
     with events that nothing describes gets a row of nulls, and keeps the description it had. `first_seen` is the
     earliest accepted event, so far; coordinates out of range are left out.
+
+    Nights one by one give the rows of one pass over all of their records, where records have an arrival day: a night's
+    description takes the place of one that says no more (`says`). A catalogue that is delivered whole is all that there
+    is to say: what it says of an item takes the place of what it said before.
     """
     events = judged.where((F.col("outcome") == "accepted") & F.col("item_id").isNotNull())
     if source.items is None or catalogue is not None:
@@ -45,37 +49,39 @@ def items_of(
     seen = events.groupBy("item_id").agg(F.min("occurred_at").alias("first_seen"))
     items = seen if rows is None else described(rows, source, catalogue is not None).join(seen, "item_id", "full_outer")
     items = completed(items, source, settings, night)
-    return ITEMS.conform(items if previous is None else changed(items, previous))
+    whole = catalogue is not None and source.items is not None and not source.inputs[source.items.origin].by_day
+    return ITEMS.conform(items if previous is None else changed(items, previous, whole))
 
 
 def described(rows: DataFrame, source: Source, raw_ids: bool) -> DataFrame:
     """One row per item with the fields of its chosen description; the order is given in `chronotope.ingest.source`."""
     item_id = F.concat(F.lit(f"{source.name}:"), F.col("item_id")) if raw_ids else F.col("item_id")
-    text = clean(F.coalesce("item.text", "item.title"))
-    best = F.max(
-        F.struct(
-            text.isNotNull().alias("has_text"),
-            F.col("arrival_day"),
-            F.col("item.order").alias("order"),
-            text.alias("text"),
-            *[clean(F.col(f"item.{name}")).alias(name) for name in ITEM_FIELDS if name != "text"],
-        )
+    fields = [clean(F.col(f"item.{name}")).alias(name) for name in ITEM_FIELDS]
+    known = rows.select(item_id.alias("item_id"), "arrival_day", F.col("item.order").alias("order"), *fields)
+    lat, lon = F.col("lat").try_cast("double"), F.col("lon").try_cast("double")
+    valid = (F.abs(lat) <= 90) & (F.abs(lon) <= 180)
+    known = known.where(F.col("item_id").isNotNull()).withColumns(
+        {"text": F.coalesce("text", "title"), "lat": F.when(valid, F.col("lat")), "lon": F.when(valid, F.col("lon"))}
     )
-    known = rows.select(item_id.alias("item_id"), "arrival_day", "item").where(F.col("item_id").isNotNull())
+    others = [name for name in ITEM_FIELDS if name != "text"]
+    best = F.max(F.struct(says().alias("says"), "arrival_day", "order", "text", *others))
     return known.groupBy("item_id").agg(best.alias("best")).select("item_id", "best.*")
+
+
+def says(prefix: str = "") -> Column:
+    """How much a row says of its item: 2 with a text, 1 with anything else, 0 with nothing."""
+    other = F.coalesce(*[F.col(f"{prefix}{name}").cast("string") for name in ("category", "language", "region", "lat")])
+    return F.when(F.col(f"{prefix}text").isNotNull(), 2).when(other.isNotNull(), 1).otherwise(0)
 
 
 def completed(items: DataFrame, source: Source, settings: IngestSettings, night: Span) -> DataFrame:
     """Add what follows from a description: language, digest, cell, region."""
     absent = [name for name in ITEM_FIELDS if name not in items.columns]
     items = items.withColumns({name: F.lit(None).cast("string") for name in absent})
-    lat, lon = F.col("lat").try_cast("double"), F.col("lon").try_cast("double")
-    valid = (F.abs(lat) <= 90) & (F.abs(lon) <= 180)
     items = items.select(
         *("item_id", "title", "text", "category", "region", "first_seen"),
         F.coalesce("language", script_of(F.col("text"))).alias("language"),
-        F.when(valid, lat).alias("lat"),
-        F.when(valid, lon).alias("lon"),
+        *[F.col(name).try_cast("double").alias(name) for name in ("lat", "lon")],
         F.lit(source.name).alias("source"),
         F.md5("text").alias("text_digest"),
         F.lit(night.date).alias("night"),
@@ -84,16 +90,17 @@ def completed(items: DataFrame, source: Source, settings: IngestSettings, night:
     return items.withColumn("region", F.coalesce("region", "region_cell")).drop("region_cell")
 
 
-def changed(items: DataFrame, previous: DataFrame) -> DataFrame:
-    """The rows that differ from the previous ones; what this night does not describe keeps its description."""
+def changed(items: DataFrame, previous: DataFrame, whole: bool) -> DataFrame:
+    """The rows that differ from the previous ones; an item of which those say more (`says`) keeps its description.
+
+    A catalogue that is delivered `whole` need not say as much as before, but has to say something.
+    """
     fields = [name for name in ITEMS.names if name not in ("item_id", "night")]
     old = previous.select("item_id", *[F.col(name).alias(f"old_{name}") for name in fields])
     joined = items.join(old, on="item_id", how="left")
-    undescribed = F.col("text").isNull() & F.col("title").isNull() & F.col("category").isNull()
+    kept = says() < (F.least(says("old_"), F.lit(1)) if whole else says("old_"))
     merged = {
-        name: F.when(undescribed, F.coalesce(F.col(f"old_{name}"), F.col(name))).otherwise(F.col(name))
-        for name in fields
-        if name != "first_seen"
+        name: F.when(kept, F.col(f"old_{name}")).otherwise(F.col(name)) for name in fields if name != "first_seen"
     }
     merged["first_seen"] = F.least("first_seen", "old_first_seen")
     joined = joined.withColumns(merged)

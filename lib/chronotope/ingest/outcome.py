@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,15 +33,18 @@ def accepted(judged: DataFrame, settings: IngestSettings, night: Span) -> DataFr
 
 
 def refused(judged: DataFrame, night: Span, before: DataFrame | None = None) -> DataFrame:
-    """The `rejects` rows of a judged frame; equal records are numbered by `copy`.
+    """The `rejects` rows of a judged frame, or of `broken_rows`; equal records are numbered by `copy`.
 
-    `before` has the rejects of earlier nights: a log delivered whole brings the same faulty records each night, and
-    they are kept once. None for a log delivered by day.
+    `before` has the rejects of earlier nights: a log or a catalogue delivered whole brings the same faulty records each
+    night, and they are kept once. None for a log delivered by day.
     """
     rows = judged.where(F.col("outcome") == "refused")
     copies = Window.partitionBy("record_id").orderBy("reasons")
     rows = rows.select(
-        *("record_id", "source", "record", "reasons"),
+        *("record_id", "source"),
+        # In a record that could not be parsed, what stands in the user's place may be anything.
+        F.when(~F.array_contains("reasons", "malformed"), F.col("user_id")).alias("user_id"),
+        *("record", "reasons"),
         F.row_number().over(copies).alias("copy"),
         F.lit(night.date).alias("night"),
     )
@@ -56,15 +59,16 @@ class Tally:
 
     accepted: int
     refused: int
+    copies: int  # of the refused: with no fault but that they are taken already
     known: int
     later: int
     reasons: Mapping[str, int]
-    first_later: dt.datetime | None
+    first_later: str | None  # UTC, as text: it may be in a year that Python does not know
 
     def text(self) -> str:
         """One line for the log.
 
-        >>> Tally(9, 2, 0, 1, {"missing_user": 2, "duplicate": 1}, None).text()
+        >>> Tally(9, 2, 0, 0, 1, {"missing_user": 2, "duplicate": 1}, None).text()
         '9 accepted, 2 refused (duplicate 1, missing_user 2), 0 known, 1 later'
         """
         reasons = ", ".join(f"{name} {n}" for name, n in sorted(self.reasons.items()))
@@ -75,24 +79,36 @@ class Tally:
 def tally(judged: DataFrame, rejects: DataFrame) -> Tally:
     """Count the outcomes of a judged frame, and the reasons among the night's rejects.
 
-    Two aggregates of at most a dozen rows are collected, whatever the size of the log.
+    What is collected is a row per outcome and one per set of reasons, whatever the size of the log.
     """
-    outcomes = judged.groupBy("outcome").agg(F.count("*").alias("n"), F.min("occurred_at").alias("first_at")).collect()
+    later_at = F.min(F.when(F.col("outcome") == "later", F.col("occurred_at"))).cast("string")
+    outcomes = judged.groupBy("outcome").agg(F.count("*").alias("n"), later_at.alias("later_at")).collect()
     n = {row["outcome"]: row["n"] for row in outcomes}
-    # A null among the exploded reasons stands for the record itself, so that one pass counts both.
-    exploded = rejects.select(F.explode(F.concat("reasons", F.array(F.lit(None).cast("string")))).alias("reason"))
-    reasons = {row["reason"]: row["n"] for row in exploded.groupBy("reason").agg(F.count("*").alias("n")).collect()}
-    refused_n = reasons.pop(None, 0)
-    first_later = next((row["first_at"] for row in outcomes if row["outcome"] == "later"), None)
-    return Tally(n.get("accepted", 0), refused_n, n.get("known", 0), n.get("later", 0), reasons, first_later)
+    broken = rejects.groupBy("reasons").agg(F.count("*").alias("n")).collect()
+    sets = {tuple(row["reasons"]): row["n"] for row in broken}
+    reasons: Counter[str] = Counter()
+    for names, records in sets.items():
+        reasons.update(dict.fromkeys(names, records))
+    return Tally(
+        accepted=n.get("accepted", 0),
+        refused=sum(sets.values()),
+        copies=sets.get(("duplicate",), 0),
+        known=n.get("known", 0),
+        later=n.get("later", 0),
+        reasons=reasons,
+        first_later=next((row["later_at"] for row in outcomes if row["outcome"] == "later"), None),
+    )
 
 
-def check_tally(tally: Tally, max_reject_share: float, night: Span) -> None:
-    """Refuse a night whose log must be wrong.
+def check_tally(tally: Tally, max_reject_share: float, night: Span, judged_at: str) -> None:
+    """Refuse a night whose log must be wrong; `judged_at` says where the records lie with their reasons.
+
+    Mere copies are no sign of that: clients send again what was not confirmed. A feed that comes twice as a whole
+    raises the alarm on rejects.
 
     Raises:
-        DataError: when more than `max_reject_share` of the records that are new are refused, with the counts per
-            reason, or when a first night finds not one record.
+        DataError: when more than `max_reject_share` of the records that are new and no copies are refused, with the
+            counts per reason, or when a first night finds not one record.
         UsageError: when a first night lies before the first event.
     """
     new = tally.accepted + tally.refused
@@ -100,9 +116,10 @@ def check_tally(tally: Tally, max_reject_share: float, night: Span) -> None:
         if tally.first_later is not None:
             raise UsageError(f"night {night.date} is before the first event, at {tally.first_later} UTC: move --date")
         raise DataError(f"night {night.date} is the first, and its inputs hold not one record")
-    if tally.refused > max_reject_share * new:
+    broken, judged = tally.refused - tally.copies, new - tally.copies
+    if broken > max_reject_share * judged:
         raise DataError(
-            f"night {night.date} refuses {tally.refused} of {new} records, more than ingest.max_reject_share = "
-            f"{max_reject_share:g} of them: {tally.text()}. Look at their records, correct the source file, or raise "
-            "the share there with the reason"
+            f"night {night.date} refuses {broken} of {judged} records, mere copies aside, more than "
+            f"ingest.max_reject_share = {max_reject_share:g} of them: {tally.text()}. Look at `record` and "
+            f"`reasons` in {judged_at}, correct the source file, or raise the share there with the reason"
         )

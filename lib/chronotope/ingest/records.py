@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
@@ -20,6 +21,9 @@ CORRUPT = "_corrupt_record"  # the text of a record that is no CSV or JSON of th
 LINE = "_line"  # the record's text as it came, where the format is text
 ARRIVAL = "_arrival_day"  # the day of {day}
 
+TEXT_FORMATS = ("csv", "json", "text")  # a file of another format is whole or cannot be read at all
+NO_TEXT = "\ufffd"  # what readers put in the place of bytes that are no text in the declared encoding
+
 ITEM_FIELDS = ("title", "text", "category", "language", "lat", "lon", "region")
 MARK = "\x1f"  # separates parts of a digest's text: the unit separator occurs in no id
 
@@ -28,10 +32,10 @@ def records_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame:
     """One row per record of the events' input, with what the source's expressions make of it.
 
     Columns: `record` (the whole record as JSON), `malformed` (true where it could not be parsed), `arrival_day` (null
-    for a log delivered whole), `key` (the declared key as text), `user_id`, `item_id`, `action`, `region`, `query`
-    (text, null where blank), `occurred_at` (UTC), `time_text`, `utc_offset_min`, `readable` (the time is one, and from
-    1970 on), `placeable` (there is an offset or a known zone), `lat`, `lon`, `value` (text, as they came), and `item`,
-    a struct of `ITEM_FIELDS` and `order`, null where a catalogue describes the items.
+    for a log delivered whole), `key` (as `key_of`), `user_id`, `item_id`, `action`, `region`, `query` (text, null
+    where blank), `occurred_at` (UTC), `time_text`, `utc_offset_min`, `readable` (the time is one, and from 1970 on),
+    `placeable` (there is an offset or a known zone), `lat`, `lon`, `value` (text, as they came), and `item`, a struct
+    of `ITEM_FIELDS` and `order`, null where a catalogue describes the items.
 
     Raises:
         SourceError: naming the expression, the column that it asks for and what the input has.
@@ -49,7 +53,7 @@ def records_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame:
         record_of(frame).alias("record"),
         or_null(frame, CORRUPT, "string").isNotNull().alias("malformed"),
         or_null(frame, ARRIVAL, "date").alias("arrival_day"),
-        F.concat_ws(MARK, *[F.coalesce(part.cast("string"), F.lit("\0")) for part in keys]).alias("key"),
+        key_of(keys).alias("key"),
         *[text_of(columns.get(name)).alias(name) for name in ("user_id", "item_id", "action", "region", "query")],
         *[text_of(columns.get(name)).alias(name) for name in ("lat", "lon", "value", "time_zone")],
         columns["occurred_at"].alias("occurred"),
@@ -58,6 +62,14 @@ def records_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame:
         item_struct(frame, source).alias("item"),
     )
     return with_time(given, source)
+
+
+def key_of(parts: Sequence[Column]) -> Column:
+    """The parts of a key as one text, with a mark for those that are null; null where all of them are."""
+    texts = [part.cast("string") for part in parts]
+    joined = F.concat_ws(MARK, *[F.coalesce(text, F.lit("\0")) for text in texts])
+    # Records that only lack a key have nothing in common.
+    return F.when(F.coalesce(*texts).isNotNull(), joined)
 
 
 def with_time(given: DataFrame, source: Source) -> DataFrame:
@@ -93,11 +105,14 @@ def with_time(given: DataFrame, source: Source) -> DataFrame:
 def catalogue_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame | None:
     """One row per row of the items' own input: `item_id`, `arrival_day` and `item`; None where events describe items.
 
+    Rows that cannot be read, of this input and of those joined with it, are left out: see `broken_rows`.
+
     Raises:
         SourceError: as in `records_of`.
     """
     if source.items is None or source.items_from_events:
         return None
+    inputs = {**inputs, **{name: inputs[name].where(fault_of(inputs[name]).isNull()) for name in fallible(source)}}
     frame = prepared(inputs, source, source.items.origin)
     for join in source.items.join:
         right = prepared(inputs, source, join.input).drop(CORRUPT, LINE, ARRIVAL)
@@ -113,6 +128,47 @@ def catalogue_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame |
         or_null(frame, ARRIVAL, "date").alias("arrival_day"),
         item_struct(frame, source, described=True).alias("item"),
     )
+
+
+def broken_rows(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame | None:
+    """The rows that `catalogue_of` leaves out; None where no input may have any.
+
+    Those of the events' input are not among them: they are records, and judged as such.
+
+    Columns: what `chronotope.ingest.outcome.refused` reads of a judged frame. `user_id` is null, and `record_id` a
+    digest of the input's name, too, so that it is none of a record of the log.
+    """
+    frames = [
+        inputs[name]
+        .select(record_of(inputs[name]).alias("record"), fault_of(inputs[name]).alias("fault"))
+        .where(F.col("fault").isNotNull())
+        .select(
+            F.md5(F.concat_ws(MARK, F.lit(source.name), F.lit(name), F.col("record"))).alias("record_id"),
+            F.lit(source.name).alias("source"),
+            F.lit(None).cast("string").alias("user_id"),
+            "record",
+            F.array("fault").alias("reasons"),
+            F.lit("refused").alias("outcome"),
+        )
+        for name in fallible(source)
+        if name != source.events.origin
+    ]
+    return functools.reduce(DataFrame.unionByName, frames) if frames else None
+
+
+def fallible(source: Source) -> list[str]:
+    """The inputs that a catalogue is made of and that may have rows which cannot be read."""
+    if source.items is None or source.items_from_events:
+        return []
+    names = dict.fromkeys([source.items.origin, *(join.input for join in source.items.join)])
+    return [name for name in names if source.inputs[name].format in TEXT_FORMATS]
+
+
+def fault_of(frame: DataFrame) -> Column:
+    """Why a row cannot be read, whatever it is about: `malformed` or `wrong_encoding`; null where it can."""
+    malformed = or_null(frame, CORRUPT, "string").isNotNull()
+    # Asked of the whole record: where only some columns of a CSV line are asked for, Spark does not count its fields.
+    return F.when(malformed, "malformed").when(F.contains(record_of(frame), F.lit(NO_TEXT)), "wrong_encoding")
 
 
 def item_struct(frame: DataFrame, source: Source, described: bool = False) -> Column:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from chronotope.config import IngestSettings
-from chronotope.ingest.records import MARK
+from chronotope.ingest.records import MARK, NO_TEXT
 from chronotope.ingest.source import Source
 from chronotope.ingest.span import Span
-from chronotope.slots import day_end
+from chronotope.slots import day_end, end_of
 
 REASONS = {
     "after_night": "the time is at or after the end of the day on which the record arrived",
@@ -29,18 +31,25 @@ REASONS = {
 
 
 def judge(
-    records: DataFrame, source: Source, settings: IngestSettings, night: Span, taken: DataFrame | None = None
+    records: DataFrame,
+    source: Source,
+    settings: IngestSettings,
+    night: Span,
+    taken: DataFrame | None = None,
+    dropped: dt.date | None = None,
 ) -> DataFrame:
     """Say of each record what becomes of it.
 
     `taken` has the `event_id` of the events taken in earlier nights: all of them for a log delivered whole, and those
     of the last `late_days` for one delivered by day; None on the first night. Of equal records the first is judged
     by the others: first by arrival day, then those without faults, then by their text, so partitions do not matter.
+    `dropped` is the last night that read a log delivered whole and whose rows have left the tables since; None where
+    all are there. What happened up to its end cannot be told from what was judged then, and is passed over.
 
     Columns of the result: those of `events` before `slot` (with `lat`, `lon`, `region`, `value`, `query` after it),
     `arrival_day`, `item`, `record` and `record_id` (both null unless refused), `reasons` (sorted, empty unless
-    refused) and `outcome`: `accepted`, `refused`, `known` (taken in an earlier night) or `later` (it happened after
-    the night of a log delivered whole).
+    refused) and `outcome`: `accepted`, `refused`, `known` (taken in an earlier night, or judged up to `dropped`) or
+    `later` (it happened after the night of a log delivered whole).
     """
     later = F.lit(False) if source.by_day else F.coalesce(F.col("occurred_at") >= F.lit(night.end), F.lit(False))
     judged = records.withColumns({"later": later, "faults": faults_of(source, settings, night)})
@@ -56,7 +65,7 @@ def judge(
     if taken is not None:
         marks = taken.select("event_id", F.lit(True).alias("taken"))
         judged = judged.drop("taken").join(marks, on="event_id", how="left")
-    return concluded(judged, source, night)
+    return concluded(judged, source, night, dropped)
 
 
 def faults_of(source: Source, settings: IngestSettings, night: Span) -> Column:
@@ -77,7 +86,7 @@ def faults_of(source: Source, settings: IngestSettings, night: Span) -> Column:
         "unknown_action": ~F.coalesce(F.col("action").isin(settings.actions), F.lit(False)),
         "unknown_offset": ~F.col("placeable"),
         "unreadable_time": F.col("time_text").isNotNull() & ~F.col("readable"),
-        "wrong_encoding": F.contains(F.col("record"), F.lit("\ufffd")),
+        "wrong_encoding": F.contains(F.col("record"), F.lit(NO_TEXT)),
     }
     if source.by_day:
         rules["after_night"] = occurred_at >= day_end(F.col("arrival_day"), night.time_zone)
@@ -88,11 +97,12 @@ def faults_of(source: Source, settings: IngestSettings, night: Span) -> Column:
 
 
 def digest(source: Source, key: Column, micros: Column, record: Column) -> Column:
-    """32 hex digits of the source, the declared key and the time; of the record itself where there is no time.
+    """32 hex digits of the source, the declared key and the time; of the record itself where one of the two is null.
 
     With the time in it, two records of one id are the same event only within `late_days`, where copies are looked for.
     """
-    parts = F.when(micros.isNotNull(), F.concat_ws(MARK, key, micros.cast("string"))).otherwise(record)
+    told = F.concat_ws(MARK, key, micros.cast("string"))
+    parts = F.when(key.isNotNull() & micros.isNotNull(), told).otherwise(record)
     return F.md5(F.concat_ws(MARK, F.lit(source.name), parts))
 
 
@@ -116,7 +126,7 @@ def with_copies(judged: DataFrame, source: Source) -> DataFrame:
     return judged.withColumn("copy", F.coalesce(sound_before, F.lit(False))).withColumn("event_id", first).drop("line")
 
 
-def concluded(judged: DataFrame, source: Source, night: Span) -> DataFrame:
+def concluded(judged: DataFrame, source: Source, night: Span, dropped: dt.date | None = None) -> DataFrame:
     """Add the rules that need the other records and the earlier nights, and name the outcome."""
     taken = F.coalesce(F.col("taken"), F.lit(False))
     old = F.contains(F.col("faults"), F.lit("too_late"))
@@ -130,9 +140,13 @@ def concluded(judged: DataFrame, source: Source, night: Span) -> DataFrame:
         F.when(copy & ~old & (F.col("faults") != "malformed"), F.lit("duplicate")),
         F.when(old & ~F.contains(F.col("faults"), F.lit("too_late")), F.lit("too_late")),
     )
-    judged = judged.withColumn("added", F.when(F.col("later"), F.lit("")).otherwise(added))
+    passed = F.lit(False)
+    if dropped is not None and not source.by_day:
+        passed = F.coalesce(~taken & (F.col("occurred_at") < F.lit(end_of(dropped, night.time_zone))), passed)
+    judged = judged.withColumn("added", F.when(F.col("later") | passed, F.lit("")).otherwise(added))
     refused = F.col("added") != ""
-    outcome = F.when(F.col("later"), "later").when(refused, "refused").when(taken, "known").otherwise("accepted")
+    outcome = F.when(F.col("later"), "later").when(refused, "refused").when(taken | passed, "known")
+    outcome = outcome.otherwise("accepted")
     return judged.select(
         "event_id",
         F.lit(source.name).alias("source"),

@@ -7,7 +7,8 @@ name: shop                       # * lower case, digits and _; ids become `shop:
 description: one sentence        # *
 inputs:                          # * one entry per file set or table
   log:
-    path: events/{day}/*.json.gz # * glob below --input; with {day} (2026-01-31) the log is delivered by arrival day
+    path: events/{day}/*.json.gz # * glob below --input; with {day} (2026-01-31) the log is delivered by arrival day, on
+                                 #   the clock of setting night.time_zone
     format: json                 # * csv, json (one object per line), text (one column `value`), parquet or delta
     options: {sep: ","}          #   Spark's reader options
     schema: "user STRING, ..."   #   Spark DDL; needed for json and for csv without header. STRING is best for what may
@@ -19,7 +20,8 @@ inputs:                          # * one entry per file set or table
     columns: {tags: "..."}       #   for collect_list alone has no fixed order
 events:                          # *
   from: log                      # * an input
-  key: [order_id, line]          # * SQL over the input's columns: records of equal key and time are the same event
+  key: [order_id, line]          # * SQL over the input's columns: records of equal key and time are the same event;
+                                 #   where all of the key is null, records of equal text
   identical: same                # * same: the first is taken, the others are refused as duplicate;
                                  #   separate: each is an event of its own (two equal lines of an invoice)
   columns:                       # * SQL over the input's columns, one for each column
@@ -55,15 +57,20 @@ settings:                        #   what differs from conf/chronotope.yaml for 
   sessions: {gap_s: 1800.0}
 ```
 
-Several rows of one item: the described one with a text goes first, then the latest arrival day, the largest `order`
-(where there is none: the newest event), then the largest values of the columns; the choice never depends on the order
-of rows. ANSI SQL is on, so write try_cast, try_to_timestamp and try_divide: a record that cannot be cast must become a
-refused record and not end the night.
+Several rows of one item: one with a text goes first, then one that says anything else, then the latest arrival day, the
+largest `order` (where there is none: the newest event), then the largest values of the columns; the choice never
+depends on the order of rows. A night chooses between its own rows and what the nights before knew of the item in the
+same way, its own being later; but a catalogue without `{day}` replaces what it said before. ANSI SQL is on, so write
+try_cast, try_to_timestamp and try_divide: a record that cannot be cast must become a refused record and not end the
+night.
 
 How a log arrives: with `{day}` a night reads the days after the night before up to its own, an event at or after its
 arrival day's end is refused as `after_night`, one older than that end less `late_days` as `too_late`, and a copy of
 one already taken as `duplicate`. Without `{day}` the whole log is there each night: what is taken already is passed
 over, and what is at or after the night's end waits for its own night.
+
+A row of a catalogue that cannot be read (`malformed`, `wrong_encoding`) describes nothing. It is kept in `rejects`,
+once, as a refused record is; the alarm on rejects counts it, `ingest.max_reject_share` does not, for it costs no event.
 """
 
 from __future__ import annotations

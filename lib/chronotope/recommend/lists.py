@@ -19,7 +19,7 @@ from chronotope.recommend.columns import as_maps, lengths, members, no_history
 from chronotope.recommend.popular import Popularity
 from chronotope.recommend.ranking import Lists, ranked
 from chronotope.recommend.reasons import reasons
-from chronotope.slots import middle_slots, next_s
+from chronotope.slots import next_moments
 from chronotope.train.batches import users_of
 from chronotope.train.histories import STEP_FIELDS
 from chronotope.train.scoring import MOST_QUERIES, Bools, Floats, Ints, Queries, Scorer, Users
@@ -46,8 +46,7 @@ class ListMaker:
         self.scorer = scorer
         self.settings = settings
         self.end_s = night_end.timestamp()
-        self.slots = middle_slots(settings.night.dayparts)
-        self.at_s = {name: next_s(slot, night_end, settings.night.time_zone) for name, slot in self.slots.items()}
+        self.moments = next_moments(settings.night.dayparts, night_end, settings.night.time_zone)
         catalogue, recommend = scorer.catalogue, settings.recommend
         self.candidates = Candidates(catalogue, max(recommend.k, recommend.candidates), recommend.near_m)
         self.item_ids = pa.array(catalogue.item_ids, pa.string())
@@ -90,13 +89,13 @@ class ListMaker:
         """The lists for users without history: by popularity, for every daypart and every region and for none."""
         scorer = Popularity(self.scorer.model_id, self.scorer.catalogue)
         nobody = no_history(ANYBODY)
-        dayparts, user = pa.array(list(self.slots)), np.zeros(len(self.slots), np.int64)
+        dayparts, user = pa.array(list(self.moments)), np.zeros(len(self.moments), np.int64)
         for region in ["", *self.scorer.catalogue.regions]:
-            asked = self.asked(user, dayparts, pa.array([region] * len(self.slots)), nobody.length)
+            asked = self.asked(user, dayparts, pa.array([region] * len(self.moments)), nobody.length)
             mask = self.candidates.mask(nobody, asked.queries, None)
             states = scorer.encode(nobody, asked.queries)
             lists = self.lists(scorer, states, nobody, asked.queries, mask)
-            yield self.as_rows(pa.array([ANYBODY] * len(self.slots)), asked, lists)
+            yield self.as_rows(pa.array([ANYBODY] * len(self.moments)), asked, lists)
 
     def lists(self, scorer: Scorer, states: Floats, users: Users, queries: Queries, mask: Bools) -> Lists:
         """The ranked lists of the queries."""
@@ -112,12 +111,12 @@ class ListMaker:
             regions: [Q] names.
             known_steps: [B] lengths of the histories.
         """
-        names = dayparts.to_pylist()
+        moments = [self.moments[name] for name in dayparts.to_pylist()]
         queries = Queries(
             user=user,
             known_steps=known_steps[user],
-            at_s=np.array([self.at_s[name] for name in names], dtype=np.float64),
-            slot=np.array([self.slots[name] for name in names], dtype=np.int64),
+            at_s=np.array([moment.at_s for moment in moments], dtype=np.float64),
+            slot=np.array([moment.slot for moment in moments], dtype=np.int64),
             region=self.region_of(regions),
             previous_known=np.zeros(user.size, dtype=bool),
         )

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from chronotope.config import Settings
 from chronotope.places import haversine_m
+from chronotope.slots import end_of
 from chronotope.tables.sessions import SESSIONS
 from chronotope.weights import DAY_S
 
@@ -17,17 +18,15 @@ EVENT_FIELDS = ("event_id", "item_id", "action", "occurred_at", "slot", "cell", 
 STEP_FIELDS = (*EVENT_FIELDS, "gap_s", "distance_m")
 
 
-def sessions(
-    events: DataFrame, open_sessions: DataFrame | None, settings: Settings, night_end: dt.datetime, night: dt.date
-) -> DataFrame:
+def sessions(events: DataFrame, open_sessions: DataFrame | None, settings: Settings, night: dt.date) -> DataFrame:
     """The sessions that this night begins, changes or closes: rows of table `sessions`.
 
     A user's events in time order, ties by event_id, are cut where the gap to the event before is strictly greater
     than `sessions.gap_s`; a gap of exactly `gap_s` stays in the session. Searches without an item are steps like any
     other, with a null item_id. Nothing crosses users, and a session's key depends on its own first event alone.
 
-    A session is closed when no event that a later night may take in (one from `night.late_days` before this night's
-    end, or newer) can be within the gap of its last step. Closed sessions are no input here, so they never change.
+    A session is closed when no event that a later night may take in (see `open_from`) can be within the gap of its last
+    step. Closed sessions are no input here, so they never change.
 
     A late event may join two open sessions or come before the first event of one. The session then has the key of
     its new first event, as a rebuild from all events would give it, and a key that it loses gets a last row with no
@@ -38,9 +37,8 @@ def sessions(
         events: the events that this night took in; on a first night or in a backfill, all of them.
         open_sessions: the latest row per key of table `sessions` as of the night before; closed ones are ignored.
             None on a first night.
-        settings: reads `sessions.gap_s` and `night.late_days`.
-        night_end: the moment that the night ends, with a time zone.
-        night: what the rows are written under.
+        settings: reads `sessions.gap_s`, `night.late_days` and `night.time_zone`.
+        night: after whose end sessions are closed, and what the rows are written under.
 
     Returns:
         No row for a session that stays open and got no event tonight; no row at all for no events.
@@ -49,10 +47,9 @@ def sessions(
     steps = event_steps(events)
     if open_sessions is not None:
         steps = steps.unionByName(known_steps(open_sessions.where(~F.col("closed"))))
-    open_from = night_end - dt.timedelta(days=settings.night.late_days, seconds=settings.sessions.gap_s)
     return SESSIONS.conform(
         gather(cut(steps, settings.sessions.gap_s))
-        .withColumn("closed", F.col("ended_at") < F.lit(open_from))
+        .withColumn("closed", F.col("ended_at") < F.lit(open_from(night, settings)))
         .where(F.col("closed") | ~F.col("known_size").eqNullSafe(F.size("steps")))
         .select("*", F.explode("keys").alias("session_key"))
         .select(
@@ -64,11 +61,21 @@ def sessions(
     )  # fmt: skip
 
 
+def open_from(night: dt.date, settings: Settings) -> dt.datetime:
+    """The time (UTC) from which on the last step of a session must be for it to be open after a night.
+
+    No later night takes in an event from before the end of the day that is `night.late_days` before this one. Days are
+    those on the clock of night.time_zone, as in ingest: three of them have 73 hours when it goes back.
+    """
+    taken_from = end_of(night - dt.timedelta(days=settings.night.late_days), settings.night.time_zone)
+    return taken_from - dt.timedelta(seconds=settings.sessions.gap_s)
+
+
 def open_since(last: dt.date, settings: Settings) -> dt.date:
     """The earliest night that can have written the row of a session that is open as of the night `last`.
 
-    Such a session's last event is at most `late_days` and the gap older than the night's end, and the night that took
-    that event in, or a later one, wrote the row.
+    Such a session's last event is from `open_from` or later, and the night that took that event in, or a later one,
+    wrote the row.
     """
     return last - dt.timedelta(days=settings.night.late_days + math.ceil(settings.sessions.gap_s / DAY_S))
 

@@ -36,7 +36,8 @@ class Found:
 def forget(folder: Folder, user: str) -> list[Effect]:
     """Remove a user's rows from what is published and what is staged, and every older version of those tables.
 
-    A table is searched when it has a `user_id`, and `rejects` for records that name the user. Scratch files go whole.
+    A table is searched when it has a `user_id`, and `rejects`, where that is null, for records that name the user.
+    Scratch files go whole.
 
     Raises:
         UsageError: when the user is not named as the tables do.

@@ -28,8 +28,9 @@ FoundInputs = Mapping[str, list[Path]]
 def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.date | None) -> FoundInputs:
     """The files of each input that a night reads, found without Spark.
 
-    An input with `{day}` gives the days after `previous` (on a first night: all days) up to the night. The night's own
-    day must be there; an empty day is an empty file or folder.
+    An input with `{day}` gives the days after `previous`, the last night that read the source, up to the night; where
+    none has, all days up to it. The night's own day must be there, and those since `previous`, for none is read later;
+    an empty day is an empty file or folder.
 
     Raises:
         UsageError: for a missing folder, an input of which no file is there, a missing day, or a night before the
@@ -55,14 +56,20 @@ def days_read(
     """The files that arrived after `previous` up to the night.
 
     Raises:
-        UsageError: when the night's own day is missing.
+        UsageError: when the night's own day is missing, or one since `previous`.
     """
     pattern = re.compile(day_pattern(rules.path))
     days = {file: dt.date.fromisoformat(match[1]) for file in files if (match := pattern.search(file.as_posix()))}
-    if night not in days.values() and not day_folder(input_dir, rules.path, night):
-        span = f"its days are {min(days.values())} to {max(days.values())}" if days else "it has no days"
-        wanted = input_dir / rules.path.replace(DAY, night.isoformat())
-        raise UsageError(f"{place}: nothing arrived at {wanted} ({span}); move --date, or give an empty folder or file")
+    since = (night - previous).days if previous else 1
+    for day in (night - dt.timedelta(days=ago) for ago in reversed(range(since))):
+        if day not in days.values() and not day_folder(input_dir, rules.path, day):
+            span = f"its days are {min(days.values())} to {max(days.values())}" if days else "it has no days"
+            wanted = input_dir / rules.path.replace(DAY, day.isoformat())
+            raise UsageError(
+                f"{place}: nothing arrived at {wanted} ({span}); "
+                f"{'move --date, or give' if day == night else 'no later night would read it: give'} "
+                "an empty folder or file"
+            )
     return [file for file, day in days.items() if day <= night and (previous is None or day > previous)]
 
 
@@ -134,14 +141,22 @@ def read_input(spark: SparkSession, rules: Input, files: list[Path]) -> DataFram
 
 
 def read_csv(spark: SparkSession, rules: Input, paths: list[str]) -> DataFrame:
-    """A CSV frame; a line of too many, too few or mistyped fields keeps its text in `_corrupt_record`."""
+    """A CSV frame; a line of too many, too few or mistyped fields keeps its text in `_corrupt_record`.
+
+    Raises:
+        SourceError: where the columns are in no file and not in the source either.
+    """
     options = {"escape": '"', **rules.options, "columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"}
     if rules.has_header:
         # Fields go by their names: a file whose header differs from the schema is refused, not read askew.
         options["enforceSchema"] = False
     ddl = rules.ddl
     if ddl is None:
-        names = spark.read.options(**rules.options).csv(paths[0]).columns
+        names = spark.read.options(**rules.options).csv(paths).columns  # of the first file that has a line
+        if not names:
+            raise SourceError(
+                f"{rules.path}: all files are empty: declare a schema, or let an empty day have the header"
+            )
         schema = StructType([StructField(name, StringType()) for name in (*names, CORRUPT)])
         return spark.read.options(**options).schema(schema).csv(paths)
     return spark.read.options(**options).schema(f"{ddl}, {CORRUPT} STRING").csv(paths)

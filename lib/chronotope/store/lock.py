@@ -17,7 +17,7 @@ def exclusive(tables_dir: Path) -> Iterator[None]:
 
     Raises:
         LockedError: when another process holds it.
-        UsageError: when the folder cannot be written.
+        UsageError: when the folder cannot be written, or its storage has no locks.
     """
     path = tables_dir / "_night" / "lock"
     try:
@@ -28,10 +28,12 @@ def exclusive(tables_dir: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise LockedError(f"{tables_dir} is in use by process {holder}; wait for it, or end it") from error
+        except OSError as error:
+            raise UsageError(f"cannot lock {path}: {error.strerror}; mount the storage with locks") from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 import logging
 import os
@@ -45,17 +47,37 @@ class StoredModel:
 def write_model(folder: Path, model: StoredModel) -> None:
     """Write a model's files into a folder; the description comes last, and without it the folder is no model."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_tensors(folder / WEIGHTS, model.tensors)
+    for name, content in contents(model):
+        write_bytes(folder / name, content)
+    write_bytes(folder / ABOUT, to_json(model.about))
+
+
+def contents(model: StoredModel) -> Iterator[tuple[str, bytes]]:
+    """Name and content of a model's files but for its description; equal models give equal bytes."""
     catalogue = model.catalogue
+    yield WEIGHTS, bytes_of(model.tensors)
     arrays: dict[str, npt.NDArray[Any]] = {name: getattr(catalogue, name) for name in DENSE}
     for name in SPARSE:
         matrix = sparse.csr_matrix(getattr(catalogue, name))
         matrix.sort_indices()  # the same matrix is then the same bytes
         arrays |= {f"{name}.data": matrix.data, f"{name}.indices": matrix.indices, f"{name}.indptr": matrix.indptr}
         arrays[f"{name}.shape"] = np.array(matrix.shape)
-    write_bytes(folder / ARRAYS, arrays_to_bytes({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
-    write_bytes(folder / NAMES, to_json({name: getattr(catalogue, name) for name in LISTS}))
-    write_bytes(folder / ABOUT, to_json(model.about))
+    yield ARRAYS, arrays_to_bytes({k: np.ascontiguousarray(v) for k, v in arrays.items()})
+    yield NAMES, to_json({name: getattr(catalogue, name) for name in LISTS})
+
+
+def keep_model(models_dir: Path, night: dt.date, model: StoredModel) -> Path:
+    """Write the model that makes a night's tables into the folder that is its own, and return that.
+
+    The folder is named by the night and by what the model is: a night that runs again, with other data or settings,
+    leaves the model alone that published nights stand on, and one that comes to the same model finds it there.
+    """
+    digest = hashlib.sha256(str(model.about["model_id"]).encode())
+    for _, content in contents(model):
+        digest.update(content)
+    folder = models_dir / f"night={night}-{digest.hexdigest()[:12]}"
+    replace_model(folder, model)
+    return folder
 
 
 def read_model(folder: Path) -> StoredModel:
@@ -116,7 +138,13 @@ def replace_model(folder: Path, model: StoredModel) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write named tensors to one file, at once: a reader sees the file before or the file after."""
-    write_bytes(path, tensors_to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
+    write_bytes(path, bytes_of(tensors))
+
+
+def bytes_of(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Named tensors as one file's content."""
+    content: bytes = tensors_to_bytes({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    return content
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -28,8 +29,8 @@ def rows_naming(path: Path, user: str) -> int:
     """
     try:
         file = pq.ParquetFile(path)
-        columns = [name for name in ("user_id", "source", "record") if name in file.schema_arrow.names]
-        columns = columns[:1] if columns[0] == "user_id" else columns
+        names = file.schema_arrow.names
+        columns = [n for n in ("user_id", "source", "record") if n in names] if "record" in names else ["user_id"]
         groups = [g for g in range(file.num_row_groups) if may_name(file.metadata.row_group(g), user)]
         batches = file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=columns)
         return sum(pc.sum(naming(batch, user)).as_py() or 0 for batch in batches)
@@ -38,21 +39,31 @@ def rows_naming(path: Path, user: str) -> int:
 
 
 def may_name(group: pq.RowGroupMetaData, user: str) -> bool:
-    """Whether a row group's bounds of `user_id` admit a user; where there are none they do."""
+    """Whether a row group may name a user: its bounds of `user_id` admit it or are not there, or rows have none."""
     for index in range(group.num_columns):
         column = group.column(index)
         if column.path_in_schema == "user_id" and column.statistics is not None and column.statistics.has_min_max:
-            return bool(column.statistics.min <= user <= column.statistics.max)
+            within = column.statistics.min <= user <= column.statistics.max
+            return bool(within or column.statistics.null_count != 0)  # None where they were not counted
     return True
 
 
 def naming(batch: pa.RecordBatch, user: str) -> pa.Array:
-    """For each row, whether it names a user: by its `user_id`, else by what its `record` says in any place."""
-    if "user_id" in batch.schema.names:
-        return pc.fill_null(pc.equal(batch.column("user_id"), user), False)
-    ids = {source: id_in(source, user) for source in set(batch.column("source").to_pylist())}
-    pairs = zip(batch.column("source").to_pylist(), batch.column("record").to_pylist(), strict=True)
-    return pa.array([bool(ids[source] and mentions(record, ids[source])) for source, record in pairs], pa.bool_())
+    """For each row, whether it names a user: by its `user_id`, else by what its `record` says in any place.
+
+    Files of `rejects` that were written before it had the column have only the record.
+    """
+    columns = {name: batch.column(name) for name in ("user_id", "source", "record") if name in batch.schema.names}
+    if "record" not in columns:
+        return pc.fill_null(pc.equal(columns["user_id"], user), False)
+    users = columns["user_id"].to_pylist() if "user_id" in columns else [None] * batch.num_rows
+    sources, records = (columns[name].to_pylist() for name in ("source", "record"))
+    ids = {source: id_in(source, user) for source in set(sources)}
+    found = [
+        bool(ids[source] and mentions(record, ids[source])) if named is None else named == user
+        for named, source, record in zip(users, sources, records, strict=True)
+    ]
+    return pa.array(found, pa.bool_())
 
 
 def others(batch: pa.RecordBatch, user: str) -> pa.Array:
@@ -70,13 +81,36 @@ def id_in(source: str, user: str) -> str:
 
 
 def mentions(record: str, raw_id: str) -> bool:
-    """Whether a record, as JSON text, has an id as a value or a word of one, not in a longer word or number.
+    r"""Whether a record, as JSON text, has an id as a value or a word of one, not in a longer word, number or time.
 
-    >>> values = ('"47"', "47", "47.0", '"user 47"', "4.47", '"47-a"', "470")
+    >>> values = ('"47"', "47", "47.0", '"user 47"', "4.47", '"47-a"', "470", '"09:47:00"')
     >>> [mentions('{"user":%s}' % value, "47") for value in values]
-    [True, True, True, True, False, False, False]
+    [True, True, True, True, False, False, False, False]
+    >>> [mentions('{"user":"%s"}' % value, "a/é") for value in ("a/é", r"a\/é", r"a/\u00e9", r"\u0061/\u00E9", "a")]
+    [True, True, True, True, False]
     """
-    text = json.dumps(raw_id, ensure_ascii=False)[1:-1]
-    if text not in record:
-        return False
-    return re.search(rf"(?<![\w-])(?<!\d\.){re.escape(text)}(?:\.0+)?(?![\w-]|\.\d)", record) is not None
+    # An id that is nowhere as it is can only be where something is escaped.
+    return (raw_id in record or "\\" in record) and pattern_of(raw_id).search(record) is not None
+
+
+@functools.lru_cache
+def pattern_of(raw_id: str) -> re.Pattern[str]:
+    r"""What finds an id in JSON text; what is escaped before it, such as the \t of a line with tabs, is no letter."""
+    text = "".join(map(pattern_of_letter, raw_id))
+    before, after = (r"(?<!\d:)", r"(?!:\d)") if raw_id.isdecimal() else ("", "")  # hours, minutes and seconds
+    return re.compile(rf"(?:(?<![\w-])|(?<=\\[bfnrt]))(?<!\d\.){before}{text}(?:\.0+)?(?![\w-]|\.\d){after}")
+
+
+def pattern_of_letter(letter: str) -> str:
+    r"""What finds a letter in JSON text: as it is, or escaped, in a record within a record more than once.
+
+    >>> print(pattern_of_letter("é"), pattern_of_letter("/"), pattern_of_letter('"'))
+    (?:é|\\+u(?i:00e9)) (?:\\*/|\\+u(?i:002f)) (?:\\+"|\\+u(?i:0022))
+    """
+    plain = json.dumps(letter, ensure_ascii=False)[1:-1]
+    as_it_is = rf"\\+{re.escape(plain[1:])}" if plain != letter else re.escape(letter)
+    if letter == "/":  # some writers escape it, which none has to
+        as_it_is = r"\\*/"
+    units = letter.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
+    escaped = "".join(rf"\\+u(?i:{unit})" for unit in units)
+    return rf"(?:{as_it_is}|{escaped})"

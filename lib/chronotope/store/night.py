@@ -20,11 +20,11 @@ from chronotope.ingest.source import Source
 from chronotope.slots import end_of
 from chronotope.store import publish
 from chronotope.store.files import measure
-from chronotope.store.formats import FORMATS, Format, claim_format, staging_base
+from chronotope.store.formats import FORMATS, Format, claim_format, format_of, staging_base
 from chronotope.store.frames import current, only, read_files, union
 from chronotope.store.inputs import FoundInputs
 from chronotope.store.manifest import Manifest, Staged
-from chronotope.store.snapshot import Snapshot, snapshots
+from chronotope.store.snapshot import Snapshot, chosen_path, last_with, snapshots
 from chronotope.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,14 @@ class Night:
     sources: tuple[tuple[Source, FoundInputs], ...] = ()  # each with the files that this night reads
     made_from: Mapping[str, str] = field(default_factory=dict)  # what this night's rows follow from: `store.resume`
     is_published: bool = False  # whether this very night was published before
-    carried_out: bool = False  # whether it was this process that finished publishing it
+    finished: dt.date | None = None  # the night, this or another, that this process finished publishing at first
     attempt: str = field(default_factory=lambda: os.urandom(6).hex())  # this process's own scratch folder
     staging: dict[str, Staged] = field(default_factory=dict)  # by the stage that runs now
+
+    @property
+    def carried_out(self) -> bool:
+        """Whether it was this process that finished publishing this very night."""
+        return self.finished == self.date
 
     @property
     def end(self) -> dt.datetime:
@@ -56,6 +61,10 @@ class Night:
     def last(self) -> dt.date | None:
         """The night published before; None on the first night."""
         return self.before.night if self.before else None
+
+    def last_of(self, source: str) -> dt.date | None:
+        """The night before that read a source; None for one that none has read."""
+        return last_with([of for of in snapshots(self.tables_dir) if of.night < self.date], source)
 
     @property
     def previous_end(self) -> dt.datetime | None:
@@ -99,18 +108,26 @@ class Night:
 
     @property
     def model_folder(self) -> Path:
-        """The model that makes this night's tables: of its own refresh, or of the latest."""
-        return self.models_dir / f"night={self.date if self.is_refresh else self.refreshed_before}"
+        """The model that makes this night's tables: what its own refresh chose, or the latest.
 
-    @property
-    def model_path(self) -> str:
-        """The same folder as table `models` names it: below the tables."""
-        return str(self.model_folder.relative_to(self.tables_dir))
+        Raises:
+            StoreError: when none has been chosen.
+        """
+        if not self.is_refresh:
+            return self.model_folder_before
+        base, paths = self.staged_files("models")
+        return self.tables_dir / chosen_path([base / path for path in paths])
 
     @property
     def model_folder_before(self) -> Path:
-        """The model that made the tables of the night before."""
-        return self.models_dir / f"night={self.refreshed_before}"
+        """The model that made the tables of the night before.
+
+        Raises:
+            StoreError: when there is none.
+        """
+        if self.before is None:
+            raise StoreError(f"night {self.date} is the first: there is no model before it")
+        return self.before.model_folder
 
     def read(self, name: str, users: DataFrame | None = None) -> DataFrame:
         """A table as of this night: earlier nights as published, and this night's rows where a stage wrote them.
@@ -144,15 +161,22 @@ class Night:
         Raises:
             StoreError: when the stage that writes them has not run for this night.
         """
+        base, paths = self.staged_files(name)
+        return read_files(self.spark, TABLES[name], base, [base / path for path in paths])
+
+    def staged_files(self, name: str) -> tuple[Path, list[str]]:
+        """The folder below which the night's files of a table lie, and their paths there.
+
+        Raises:
+            StoreError: when the stage that writes them has not run for this night.
+        """
         staged = self.staged().get(name)
         if staged is None:
             raise StoreError(f"night {self.date} has no {name} yet; run the stages before this one first")
         root = self.tables_dir / name
-        base = staging_base(root, self.settings.night.format)
-        paths = [base / file.path for file in staged.files]
-        if paths and not paths[0].exists():  # published already: plain Parquet moves its files
-            base, paths = root, [root / file.path for file in staged.files]
-        return read_files(self.spark, TABLES[name], base, paths)
+        base, paths = staging_base(root, self.settings.night.format), [file.path for file in staged.files]
+        moved = paths and not (base / paths[0]).exists()  # published already: plain Parquet moves its files
+        return root if moved else base, paths
 
     def earlier(self, name: str, since: dt.date | None = None) -> DataFrame:
         """All rows of a table that nights before this one published; with `since`, that night and those after it."""
@@ -251,7 +275,7 @@ def open_night(
             asked for in a folder with other nights.
     """
     claim_format(tables_dir, settings.night.format)
-    carried_out = publish.finish_before(tables_dir, FORMATS[settings.night.format], date)
+    finished = finish_unfinished(tables_dir, date)
     published = snapshots(tables_dir)
     later = [s.night for s in published if s.night > date]
     if later:
@@ -260,7 +284,13 @@ def open_night(
     before = [s for s in published if s.night < date]
     if like and (before or like.tables_dir.resolve() == tables_dir.resolve()):
         raise UsageError(f"{tables_dir} holds other nights; a rebuild goes into a folder of its own")
-    night = Night(spark, tables_dir, date, settings, before[-1] if before else None, like, carried_out=carried_out)
+    night = Night(spark, tables_dir, date, settings, before[-1] if before else None, like, finished=finished)
     night.is_published = any(s.night == date for s in published)
     shutil.rmtree(night.folder / "scratch", ignore_errors=True)
     return night
+
+
+def finish_unfinished(tables_dir: Path, date: dt.date) -> dt.date | None:
+    """Finish what an earlier process began to publish, before the night of `date` begins; the night that it was."""
+    name = format_of(tables_dir)
+    return publish.finish_before(tables_dir, FORMATS[name], date) if name else None

@@ -20,7 +20,7 @@ from chronotope.flow import STAGES
 from chronotope.store.carry_out import carry_out
 from chronotope.store.files import DataFile, measure
 from chronotope.store.formats import Format, staging_base
-from chronotope.store.manifest import write_json
+from chronotope.store.manifest import Staged, write_json
 from chronotope.store.plan import Plan
 from chronotope.store.snapshot import snapshots
 from chronotope.tables import TABLES
@@ -60,11 +60,25 @@ def plan_of(night: Night) -> dict[str, Any]:
         "format": night.settings.night.format,
         "tables": {
             name: {"attempt": staged.attempt, "files": [file.to_dict() for file in staged.files]}
-            for name, staged in night.staged().items()
+            for name, staged in {**dict.fromkeys(left_over(night), Staged(night.attempt, ())), **night.staged()}.items()
         },
         "rows": run_rows(night, model, decision),
         "versions": dict(night.before.versions) if night.before else {},
     }
+
+
+def left_over(night: Night) -> list[str]:
+    """The tables in which the night has rows already, from a run of it that is over: none of them may stay.
+
+    One that was a refresh leaves models, ranks and terms, and the next run of that night need not be one.
+    """
+    of, found = night.format, []
+    for name in TABLES:
+        root = night.tables_dir / name
+        version = of.version_of(root) if name != "runs" else None
+        if version is not None and night.date in of.paths_at(root, version):
+            found.append(name)
+    return found
 
 
 def roll_forward(tables_dir: Path, of: Format) -> dt.date | None:
@@ -87,30 +101,32 @@ def roll_forward(tables_dir: Path, of: Format) -> dt.date | None:
     return night
 
 
-def finish_before(tables_dir: Path, of: Format, date: dt.date) -> bool:
+def finish_before(tables_dir: Path, of: Format, date: dt.date) -> dt.date | None:
     """Carry out a plan that lies in the folder, before the night of `date` begins.
 
-    A plan of that very night that cannot be carried out is dropped: the night is about to be made anew.
+    A plan of that very night that cannot be carried out is no obstacle: the night is about to be made anew. The plan
+    stays until then, for some of its commits may be done, and no later night may come upon them.
 
     Returns:
-        whether it was that very night's, and is published now.
+        the night whose plan it was, which is published now; None where there was none.
 
     Raises:
         StoreError: when another night's plan cannot be carried out.
     """
     path = tables_dir / PLAN
     try:
-        return roll_forward(tables_dir, of) == date
+        return roll_forward(tables_dir, of)
     except StoreError as error:
         plan = json.loads(path.read_text(encoding="utf-8"))
         if "upkeep" in plan:
             raise StoreError(f"`chronotope {plan['upkeep']}` was not finished, and cannot be now: {error}") from error
         planned = plan["night"]
         if planned != str(date):
-            raise StoreError(f"night {planned} was not published to the end, and cannot be now: {error}") from error
+            raise StoreError(
+                f"night {planned} was not published to the end, and cannot be now: {error}; run that night again"
+            ) from error
         log.warning("night %s was not published to the end; what is missing is made again", planned)
-        path.unlink()
-        return False
+        return None
 
 
 def newest_versions(tables_dir: Path, of: Format, night: dt.date) -> dict[str, int]:
@@ -144,7 +160,9 @@ def run_rows(night: Night, model: str | None, decision: str | None) -> list[dict
         "code_version": __version__,
     }
     told = ("stage", "seconds", "rows", "bytes_written", "peak_memory_bytes", "finished_at")
-    rows = [{**shared, **{name: getattr(manifest, name) for name in told}} for manifest in night.manifests()]
+    manifests = list(night.manifests())
+    shared["sources"] = manifests[0].made_from.get("sources", "").split() or None
+    rows = [{**shared, **{name: getattr(manifest, name) for name in told}} for manifest in manifests]
     return [*rows, {**shared, **night_row(rows)}]
 
 

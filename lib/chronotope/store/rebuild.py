@@ -34,8 +34,7 @@ def model_folder_like(night: Night) -> Path:
     Raises:
         StoreError: when the night is no rebuild.
     """
-    like = rebuilt(night)
-    return like.tables_dir / "_models" / f"night={like.refreshed_on}"
+    return rebuilt(night).model_folder
 
 
 def made_for(night: Night, users: DataFrame) -> Iterator[tuple[dt.datetime, DataFrame, bool]]:

@@ -73,20 +73,22 @@ def is_whole(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def made_from(night: Night) -> dict[str, str]:
-    """What the night's rows follow from, each as a short text that changes when it does.
+def made_from(night: Night, jobs: Path) -> dict[str, str]:
+    """What the night's rows follow from, each as a short text that changes when it does; `jobs` has the jobs' code.
 
     A process that does not read the inputs, for it begins at a later stage, takes them as the night's ingest had them.
     """
     first = next(night.manifests(), None)
-    taken = first.made_from.get("inputs", "") if first and first.stage == STAGES[0] else ""
+    taken = first.made_from if first and first.stage == STAGES[0] else {}
+    names = sorted(source.name for source, _ in night.sources)
     before = night.before
     return {
         "settings": night.settings.digest(),
-        "code": f"{__version__} {code_digest()}",
+        "code": f"{__version__} {code_digest(jobs)}",
         "night before": digest([str(before.night), sorted(before.versions.items())]) if before else "none",
         "nights rebuilt": digest(str(night.like.tables_dir.resolve())) if night.like else "none",
-        "inputs": inputs_digest(night) if night.sources else taken,
+        "sources": " ".join(names) if names else taken.get("sources", ""),
+        "inputs": inputs_digest(night) if night.sources else taken.get("inputs", ""),
     }
 
 
@@ -104,9 +106,9 @@ def described(found: FoundInputs) -> Iterator[tuple[str, int, int]]:
                     yield str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns
 
 
-def code_digest() -> str:
-    """Changes with any file of the library, wherever it lies: in a folder or in the archive of `--py-files`."""
-    sources = sorted(texts_of(files("chronotope")))
+def code_digest(jobs: Path) -> str:
+    """Changes with any file of the jobs and of the library, wherever that lies: in a folder or in a zip archive."""
+    sources = [*sorted(texts_of(files("chronotope"))), *sorted(texts_of(jobs))]
     return digest([[name, hashlib.sha256(text).hexdigest()] for name, text in sources])
 
 

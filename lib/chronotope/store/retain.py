@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from chronotope.store.orphans import night_folders
 from chronotope.store.plan import Part, Plan
 from chronotope.store.rewrite import rows_in
+from chronotope.store.snapshot import Snapshot, last_with, snapshots
 from chronotope.store.upkeep import Effect, Folder, check_newest, relative, size_of
 from chronotope.tables import TABLES, Table
 
@@ -16,6 +17,8 @@ from chronotope.tables import TABLES, Table
 # that keeps the `latest_per_key` may need any night's rows.
 LOGS = ("evaluations", "feedback")  # a night adds rows and reads none, or a few
 HISTORY = ("events", "rejects", "transitions")  # nights read all of it, or add it up
+COMPARED = ("events", "rejects")  # of the history: with what they hold, late copies are compared ...
+LATE_DAYS = 7  # ... over so many days before the nights kept: night.late_days is hardly more
 LOOKED_UP = ("item_embeddings", "models", "runs")  # small, and an old row is as good as a new one
 
 
@@ -23,17 +26,22 @@ def retain(folder: Folder, nights: int, with_history: bool) -> list[Effect]:
     """Remove rows of nights before the newest `nights` published ones, from the tables where no later night reads them.
 
     What the first of them reads of the night before it stays, for it may run again. With `with_history` rows leave also
-    those tables that later nights read whole or add up, which changes what they will find. The old nights stay
+    those tables that later nights read whole or add up, which changes what they will find. Of `events` and `rejects`
+    the rows of `LATE_DAYS` days more stay. With a longer `night.late_days`, keep as many more nights, or a late copy in
+    a log delivered by day is taken for a new event. What is older and comes again in a log delivered whole is passed
+    over, see `last_dropped`, but for faulty records without a time: these are refused once more. The old nights stay
     published, with the rows that are left; their manifests go. Delta tables keep the files for `vacuum`.
     """
     check_newest(folder, folder.published[-1])
     oldest, before = folder.newest(nights)[0], folder.newest(nights + 1)[0]
     refresh = folder.published[folder.nights.index(before)].refreshed_on
-    dropped = (*LOGS, *HISTORY) if with_history else LOGS
+    firsts = dict.fromkeys((*LOGS, *HISTORY) if with_history else LOGS, oldest)
+    if with_history:
+        firsts |= dict.fromkeys(COMPARED, before - dt.timedelta(LATE_DAYS))
     effects, parts = [], {}
     for name, table in TABLES.items():
         files = folder.files(name)
-        first = oldest if table.name in dropped else first_kept(table, files, before, refresh)
+        first = firsts.get(name) or first_kept(table, files, before, refresh)
         if name == "evaluations":  # the last refresh is the night that measured the models
             first = min(oldest, refresh or oldest)
         gone = {night: paths for night, paths in files.items() if first and night < first}
@@ -63,3 +71,14 @@ def first_kept(table: Table, nights: Iterable[dt.date], before: dt.date, refresh
     if table.current != "latest_night":
         return None
     return max((night for night in nights if night <= before), default=None)
+
+
+def last_dropped(before: Snapshot, source: str) -> dt.date | None:
+    """The last night up to `before` that read a source and whose events are no longer kept; None where all are.
+
+    The oldest go first, so that `events` lacks the nights with events before the first that it has rows of.
+    """
+    kept = min(before.paths("events"), default=None)
+    took_in = [of for of in snapshots(before.tables_dir) if dict(of.run["rows"]).get("events")]
+    gone = [of for of in took_in if of.night <= before.night and (kept is None or of.night < kept)]
+    return last_with(gone, source)

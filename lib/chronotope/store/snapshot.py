@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,18 @@ class Snapshot:
         """The latest refresh night: only those choose models. None where no night has chosen one."""
         return max(self.paths("models"), default=None)
 
+    @cached_property
+    def model_folder(self) -> Path:
+        """The model of the latest refresh.
+
+        Raises:
+            StoreError: when no night has chosen one.
+        """
+        refresh = self.refreshed_on
+        if refresh is None:
+            raise StoreError(f"no night up to {self.night} has chosen a model in {self.tables_dir}")
+        return self.tables_dir / chosen_path(self.paths("models")[refresh])
+
     def standing(self, table: Table) -> dict[dt.date, list[Path]]:
         """The files whose rows may stand for a table: not those that a refresh or a later night made worthless."""
         nights = self.paths(table.name)
@@ -79,6 +91,15 @@ def snapshots(tables_dir: Path) -> list[Snapshot]:
     ]
 
 
+def last_with(nights: Sequence[Snapshot], source: str) -> dt.date | None:
+    """The last of some nights that read a source; None where none did.
+
+    Of nights that were published before sources were written down, all read all.
+    """
+    read = [of.night for of in nights if not of.run.get("sources") or source in of.run["sources"]]
+    return max(read, default=None)
+
+
 def all_runs(tables_dir: Path) -> list[dict[str, Any]]:
     """The rows of `runs`; empty for a folder without tables."""
     name = format_of(tables_dir)
@@ -98,8 +119,20 @@ def read_runs(tables_dir: Path, of: Format) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["night"], row["finished_at"], row["stage"]))
 
 
+def chosen_path(files: Sequence[Path]) -> str:
+    """Where the chosen model of one night's files of `models` is, below the tables.
+
+    Raises:
+        StoreError: when they name none, or cannot be read.
+    """
+    chosen = [row["path"] for file in files for row in read_rows(file) if row["chosen"]]
+    if not chosen:
+        raise StoreError(f"{', '.join(map(str, files))}: no model is chosen there; run stage train again")
+    return str(chosen[0])
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of one file of `runs`.
+    """The rows of one small file of `runs` or `models`.
 
     Raises:
         StoreError: when the file is gone or no Parquet.
@@ -107,4 +140,4 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     try:
         return list(pq.ParquetFile(path).read().to_pylist())
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"cannot read the list of published nights, {path}: {error}") from error
+        raise StoreError(f"cannot read {path}, which says what was published: {error}") from error

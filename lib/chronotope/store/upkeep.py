@@ -103,13 +103,23 @@ def locked(tables_dir: Path, dry_run: bool) -> Iterator[Folder]:
         if (tables_dir / PLAN).is_file() and dry_run:
             raise UsageError(f"{tables_dir}: something is left half-done here; run this without --dry-run to finish it")
         try:
-            roll_forward(tables_dir, FORMATS[name])
+            finished = roll_forward(tables_dir, FORMATS[name])
             published = tuple(snapshots(tables_dir))
+            told([of for of in published if of.night == finished])
             if not published:
                 raise StoreError(f"{tables_dir}: no night is published here; run jobs/nightly.py first")
             yield Folder(tables_dir, name, dry_run, published, os.urandom(6).hex())
         except OSError as error:
             raise StoreError(f"{error}; every published night is whole: mend that, then run this again") from error
+
+
+def told(nights: Sequence[Snapshot]) -> None:
+    """Add the lines of nights whose publication this command finished to the log of nights."""
+    if nights:
+        from chronotope.store.journal import append, done_night  # with what it knows of Spark's errors: rarely needed
+
+        for of in nights:
+            append(of.tables_dir, done_night(dict(of.run), dt.datetime.now(dt.UTC)))
 
 
 def check_newest(folder: Folder, last: Snapshot) -> None:

@@ -8,7 +8,7 @@ from chronotope.tables.night import NIGHT
 COUNTS = Table(
     name="counts",
     purpose="Who met what, where and in which part of the week, as summands by night; those of a refresh night "
-    "hold all before it.",
+    "hold all before it, counted anew from all events if settings changed.",
     grain="one row per user, item, daypart, region and night",
     key=("user_id", "item_id", "daypart", "region", "night"),
     current="all",
@@ -21,7 +21,7 @@ COUNTS = Table(
         Column("n", "bigint", "events"),
         Column("weight", "double", "action weights, summed"),
         Column("decayed", "double", "events, decayed to the end of `night` with the long half-life of interest"),
-        Column("hiding", "bigint", "events with one of recommend.hide_actions, as set when they came"),
+        Column("hiding", "bigint", "events with one of recommend.hide_actions, as set when they were counted"),
         Column("last_at", "timestamp", "the latest of the events, UTC"),
         NIGHT,
     ),

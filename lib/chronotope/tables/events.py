@@ -32,14 +32,27 @@ EVENTS = Table(
 
 REJECTS = Table(
     name="rejects",
-    purpose="What ingest refused, whole, so that nothing is lost silently and a fixed source can be read again.",
+    purpose="What ingest refused of logs and catalogues, whole, so that nothing is lost silently and a fixed source "
+    "can be read again.",
     grain="one row per refused record",
     key=("record_id", "copy", "night"),
     current="all",
     columns=(
-        Column("record_id", "string", "digest of the source's name and the whole record, 32 hex digits"),
+        Column(
+            "record_id",
+            "string",
+            "digest of the source's name, of the input's where that only describes items, and the whole record, "
+            "32 hex digits",
+        ),
         Column("copy", "int", "1 for the first of several equal records of a night, then 2, 3, ..."),
         Column("source", "string", "name of the source"),
+        Column(
+            "user_id",
+            "string",
+            "source name, colon, the source's user id; null where the record has none or could not be parsed, and in "
+            "nights of older versions",
+            True,
+        ),
         Column("record", "string", "the whole record as it came, as JSON"),
         Column("reasons", "array<string>", "every rule that it broke, sorted"),
         NIGHT,

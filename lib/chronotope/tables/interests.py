@@ -29,7 +29,8 @@ INTERESTS = Table(
 TERM_SUMS = Table(
     name="term_sums",
     purpose="The nights' partial sums of TF-IDF interest, decayed to their own night's end: adding up nights costs a "
-    "rescale, not a recount. Those of a refresh night hold all before it.",
+    "rescale, not a recount. Those of a refresh night hold all before it, summed anew from all events if settings "
+    "changed.",
     grain="one row per user and night",
     key=("user_id", "night"),
     current="all",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +54,7 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
     save_counts(CountBlend(known.then, tuned(known.sample, known.early, of, settings), of.counts), folders[of.counts])
     if of.recent and of.recent_path:
         try:
-            recent = usable(read_model(models_dir.parent / of.recent_path), settings)
+            recent = usable(read_model(models_dir.parent / of.recent_path), settings, of.cut)
         except ModelError as error:
             log.warning("%s does not stand again: %s", of.recent, error)
         else:
@@ -67,8 +69,8 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
     return folders
 
 
-def usable(stored: StoredModel, settings: Settings) -> StoredModel:
-    """The model, if it can score tonight.
+def usable(stored: StoredModel, settings: Settings, cut: dt.datetime) -> StoredModel:
+    """The model, if it can score tonight, and has not learned from what happened since the cut.
 
     Raises:
         ModelError: when it cannot.
@@ -77,5 +79,7 @@ def usable(stored: StoredModel, settings: Settings) -> StoredModel:
     encoder = model_name(settings.embed)
     if (reads := stored.about.get("encoder", encoder)) != encoder:
         raise ModelError(f"it reads vectors of {reads}")
+    if stored.about.get("cut_s", -math.inf) > cut.timestamp():
+        raise ModelError("it has learned from days that models are judged by tonight, for train.tail_days is longer")
     scorer_of(stored, "cpu")
     return stored

@@ -19,11 +19,7 @@ from chronotope.config import Settings
 from chronotope.errors import DataError
 from chronotope.slots import daypart_names, daypart_of
 from chronotope.train.histories import item_steps
-from chronotope.train.scoring import TRENDING_DAYS, Catalogue, Floats, Ints
-
-# Successors kept per item: the collected matrix then grows with the catalogue, not with the log, and the chance of
-# a follower beyond the fiftieth is within the noise of its count.
-MAX_SUCCESSORS = 50
+from chronotope.train.scoring import MOST_FOLLOWERS, TRENDING_DAYS, Catalogue, Floats, Ints
 
 
 def catalogue_of(
@@ -32,7 +28,7 @@ def catalogue_of(
     """The catalogue of the items that were met before the cut; nothing from the cut on is counted.
 
     What comes to the driver is catalogue-sized: one row per item, one per (item, region, daypart), and at most
-    `MAX_SUCCESSORS` per item.
+    `MOST_FOLLOWERS` per item.
 
     Args:
         items: current rows of the table `items`; an item that was met but is not there has no text and no place.
@@ -102,7 +98,7 @@ def transition_counts(steps: DataFrame) -> DataFrame:
         .groupBy("from_item_id", "item_id")
         .agg(F.count("*").alias("n"))
         .withColumn("rank", F.row_number().over(likeliest))
-        .where(F.col("rank") <= MAX_SUCCESSORS)
+        .where(F.col("rank") <= MOST_FOLLOWERS)
         .drop("rank")
     )
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -102,9 +102,12 @@ def tuned(sample: pd.DataFrame, catalogue: Catalogue | None, of: Contest, settin
     return tune(catalogue, users, queries, truths, night.seed, of.counts).weights
 
 
-def contestants(folders: Sequence[Path]) -> list[Scorer]:
-    """The models in the folders, and the yardsticks over the catalogue of the first; for the Python workers."""
-    models = [load_scorer(folder, "auto", 1) for folder in folders]
+def contestants(folders: Sequence[Path], device: Literal["auto", "cpu", "cuda"]) -> list[Scorer]:
+    """The models in the folders, and the yardsticks over the catalogue of the first; for the Python workers.
+
+    `device` is setting infer.device.
+    """
+    models = [load_scorer(folder, device, 1) for folder in folders]
     return [*models, *yardsticks(models[0].catalogue)]
 
 

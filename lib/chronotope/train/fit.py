@@ -94,7 +94,7 @@ def fit(
         write_bytes(beside / CURVE, curve)
         scorer = SpaceTimeScorer(folder.name, catalogue, model, device)
         history = [asdict(epoch) for epoch in epochs]
-        about = {"settings": settings.train.model_dump(), "encoder": model_name(settings.embed)}
+        about = {"settings": settings.train.model_dump(), "encoder": model_name(settings.embed), "cut_s": cut_s}
         scorer.save(beside, {**about, "epochs": history, "best_epoch": best.number})
         (beside / CHECKPOINT).unlink()
     return scorer

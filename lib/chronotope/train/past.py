@@ -14,7 +14,7 @@ from scipy import sparse
 
 from chronotope.train.batches import users_of
 from chronotope.train.loading import Loader, load_parquet
-from chronotope.train.scoring import TRENDING_DAYS, Bools, Catalogue, Counted, Doubles, Ints, Users
+from chronotope.train.scoring import MOST_FOLLOWERS, TRENDING_DAYS, Bools, Catalogue, Counted, Doubles, Ints, Users
 
 TRENDING_S = 86_400 * TRENDING_DAYS
 MOST_ERAS = 12  # moments counted at: more of them are fresher counts, and as many times the memory
@@ -71,7 +71,16 @@ def counted_by(
 def as_of(moment: float, totals: Sequence[sparse.csr_matrix]) -> Counted:
     """Popularity, transitions, visitors [1, N] and what is trending [1, N], as counted by a moment."""
     popularity, transitions, visitors, trending = (total.astype(np.float32).tocsr() for total in totals)
-    return Counted(moment, popularity, transitions, visitors.toarray()[0], trending.toarray()[0])
+    return Counted(moment, popularity, likeliest(transitions), visitors.toarray()[0], trending.toarray()[0])
+
+
+def likeliest(transitions: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The followers [N, N] that a catalogue would keep: the `MOST_FOLLOWERS` of each row, ties by column."""
+    entries = transitions.tocoo()
+    order = np.lexsort((entries.col, -entries.data, entries.row))
+    row = entries.row[order]
+    kept = order[np.arange(len(row)) - np.searchsorted(row, row) < MOST_FOLLOWERS]
+    return sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=transitions.shape)
 
 
 def halved(age_s: npt.ArrayLike) -> Doubles:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 LEAST_KEPT = 0.05  # share of itself that a probability keeps where more than that would be taken back
 TRENDING_DAYS = 14.0  # half-life of an event among those that say what is trending
+# Followers kept per item: what is kept then grows with the catalogue and not with the log, and the chance of one beyond
+# the fiftieth is within the noise of its count.
+MOST_FOLLOWERS = 50
 MOST_QUERIES = 1024  # that should be asked at a time: what a model remembers for each takes it some 100 kB
 
 
@@ -49,7 +52,8 @@ class Catalogue:
     daypart_of_slot: Ints  # [168] index in `dayparts`
     popularity: sparse.csr_matrix  # [(1 + regions) * dayparts, N] events; row (1 + region) * dayparts + daypart;
     #   the rows of region -1 count the events of every region
-    transitions: sparse.csr_matrix  # [N, N] times that the column's item followed the row's in a session
+    transitions: sparse.csr_matrix  # [N, N] times that the column's item followed the row's in a session, for the
+    #   likeliest `MOST_FOLLOWERS` of each row
     visitors: Floats  # [N] users who met the item
     trending: Floats  # [N] events, each counting half for every `TRENDING_DAYS` of its age at the cut
 
