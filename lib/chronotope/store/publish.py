@@ -60,7 +60,7 @@ def plan_of(night: Night) -> dict[str, Any]:
         "format": night.settings.night.format,
         "tables": {
             name: {"attempt": staged.attempt, "files": [file.to_dict() for file in staged.files]}
-            for name, staged in {**dict.fromkeys(left_over(night), Staged(night.attempt, ())), **night.staged()}.items()
+            for name, staged in {**night.staged(), **dict.fromkeys(left_over(night), Staged(night.attempt, ()))}.items()
         },
         "rows": run_rows(night, model, decision),
         "versions": dict(night.before.versions) if night.before else {},
@@ -68,14 +68,14 @@ def plan_of(night: Night) -> dict[str, Any]:
 
 
 def left_over(night: Night) -> list[str]:
-    """The tables in which the night has rows already, from a run of it that is over: none of them may stay.
+    """The tables that the night has not staged, and has rows in from a run of it that is over: none of them may stay.
 
     One that was a refresh leaves models, ranks and terms, and the next run of that night need not be one.
     """
     of, found = night.format, []
-    for name in TABLES:
+    for name in sorted(TABLES.keys() - night.staged().keys() - {"runs"}):
         root = night.tables_dir / name
-        version = of.version_of(root) if name != "runs" else None
+        version = of.version_of(root)
         if version is not None and night.date in of.paths_at(root, version):
             found.append(name)
     return found
