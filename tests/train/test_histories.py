@@ -125,9 +125,8 @@ def rounded(value):
 def test_carried_on_they_are_what_all_sessions_give(spark, defaults, before, tonight, max_steps):
     assume(not ties_with_what_is_not_kept(before, tonight, max_steps))
     old, new = as_events(spark, before, 0), as_events(spark, tonight, 50)
-    end = MONDAY + 100 * HOUR
-    from_scratch = histories(cut(old.union(new), None, defaults, end, NIGHT), max_steps)
-    known = histories(cut(old, None, defaults, end, NIGHT), max_steps)
+    from_scratch = histories(cut(old.union(new), None, defaults, NIGHT), max_steps)
+    known = histories(cut(old, None, defaults, NIGHT), max_steps)
     touched = {user for user, _, item, _ in tonight if item}
     expected = {user: row for user, row in by_user(from_scratch).items() if user in touched}
     assert by_user(carried_on(known, new, max_steps)) == expected
@@ -157,6 +156,6 @@ def test_a_late_event_before_the_oldest_step_kept_measures_its_gap_anew(spark):
 @settings(max_examples=6)
 @given(drawn=EVENTS, max_steps=st.integers(1, 4))
 def test_sessions_that_are_left_out_change_nothing(spark, defaults, drawn, max_steps):
-    sessions = cut(as_events(spark, drawn, 0), None, defaults, MONDAY + 100 * HOUR, NIGHT)
+    sessions = cut(as_events(spark, drawn, 0), None, defaults, NIGHT)
     everything = gathered(measured(item_steps(sessions)), max_steps)
     assert by_user(histories(sessions, max_steps)) == by_user(everything)
