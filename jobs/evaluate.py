@@ -29,17 +29,15 @@ def run(night: Night) -> None:
     if before:
         model = before.run["model"]
         then = readable_model(night.model_folder_before, "last night's forecasts are not evaluated")
-        # On a refresh night tonight's catalogue counts the events that last night's lists are tested on: it only stands
-        # in for one that cannot be read.
+        # Tonight's may count the events that last night's lists are tested on: it only stands in for a lost one.
         popularity = popularity_of(night.spark, then.catalogue) if then else tonight
         night.write("feedback", feedback(lists, events, model, before.night, night.date, settings))
         found.append(evaluate_published(night.rows("feedback"), popularity, settings.evaluate, night.date))
         if then:
-            expected = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest names none
+            named = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
             topics = topic_frame(night.spark, then.catalogue, settings.infer.n_topics, settings.night.seed)
-            found.append(
-                evaluate_forecasts(expected, events, topics, popularity, model, before.night, night.date, settings)
-            )
+            of = evaluate_forecasts(named, events, topics, popularity, model, before.night, night.date, settings)
+            found.append(of)
     night.write("evaluations", union(found))
 
 

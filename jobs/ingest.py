@@ -2,9 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Mapping
-
-from pyspark.sql import DataFrame
 
 from chronotope.cli.jobs import main
 from chronotope.ingest.items import items_of
@@ -48,21 +45,10 @@ def one_source(night: Night, source: Source, found: FoundInputs) -> Frames:
     check_tally(counted, settings.ingest.max_reject_share, span, str(night.scratch_dir / judged_name))
     known_items = night.read("items") if previous else None
     items = items_of(catalogue_of(inputs, source), judged, source, settings.ingest, span, known_items)
-    rejects = union([rejects, *refused_rows(night, source, inputs, span)])
+    broken = broken_rows(inputs, source)
+    if broken is not None:  # a catalogue brings them again each night
+        rejects = union([rejects, refused(broken, span, night.earlier("rejects"))])
     return {"events": accepted(judged, settings.ingest, span), "rejects": rejects, "items": items}
-
-
-def refused_rows(night: Night, source: Source, inputs: Mapping[str, DataFrame], span: Span) -> list[DataFrame]:
-    rows = broken_rows(inputs, source)
-    if rows is None:
-        return []
-    with plain_errors(source):
-        rows = night.scratch(f"broken_{source.name}", rows)
-    n = rows.count()
-    if not n:  # as on most nights: these need not read the rejects of all nights before
-        return []
-    log.warning("%s: %d rows that describe items cannot be read, and do not: see `rejects`", source.name, n)
-    return [refused(rows, span, night.earlier("rejects"))]
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def run(night: Night) -> None:
 
 def take_over(night: Night) -> None:
     folder = keep_model(night.models_dir, night.date, read_model(model_folder_like(night)))
-    night.write("models", moved(read_like(night, "models"), str(folder.relative_to(night.tables_dir))))
+    night.write("models", moved(read_like(night, "models"), night.below(folder)))
     night.write("ranks", read_like(night, "ranks"))
 
 
@@ -52,9 +52,8 @@ def refresh(night: Night) -> None:
     )
     stored = {model_id: read_model(folder) for model_id, folder in folders.items()}
     folder = keep_model(night.models_dir, night.date, refreshed(stored[decision.model_id], now))
-    path = str(folder.relative_to(night.tables_dir))
     kinds = {model_id: model.about["kind"] for model_id, model in stored.items()}
-    night.write("models", model_rows(ranks, kinds, decision, path, settings, night.date))
+    night.write("models", model_rows(ranks, kinds, decision, night.below(folder), settings, night.date))
 
 
 if __name__ == "__main__":

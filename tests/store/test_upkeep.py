@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 from deltalake import DeltaTable
 
 from chronotope.errors import StoreError
+from chronotope.flow import STAGES
 from chronotope.store import delta
 from chronotope.store.compact import compact
+from chronotope.store.journal import LOG
+from chronotope.store.manifest import write_json
 from chronotope.store.plan import Plan
-from chronotope.store.publish import PLAN
+from chronotope.store.publish import PLAN, plan_of
 from chronotope.store.rollback import rollback
 from chronotope.store.upkeep import locked
 from chronotope.tables import TABLES
@@ -51,6 +55,18 @@ def test_a_plan_that_cannot_be_carried_out_is_named_when_a_night_begins(spark, i
     shutil.rmtree(in_delta / "events" / "_delta_log")
     with pytest.raises(StoreError, match="`chronotope compact` was not finished, and cannot be now"):
         begin(spark, in_delta, kept.KILLED, defaults)
+
+
+def test_a_night_that_a_command_finishes_publishing_has_its_line_in_the_log(spark, in_delta, defaults):
+    night = begin(spark, in_delta, kept.KILLED, defaults)
+    kept.stage(night, {"evaluations": kept.tables_of(kept.KILLED)["evaluations"]}, first=STAGES[-1])
+    write_json(in_delta / PLAN, plan_of(night))
+    for _ in range(2):  # the second finds nothing to finish, and says nothing
+        with locked(in_delta, dry_run=False) as folder:
+            assert folder.nights[-1] == day(kept.KILLED)
+        [line] = (in_delta / LOG).read_text(encoding="utf-8").splitlines()
+        told = json.loads(line)
+        assert (told["night"], told["stage"], told["status"]) == (kept.KILLED, "night", "done")
 
 
 def test_after_forgetting_only_the_newest_version_is_left_and_it_takes_more_nights(spark, in_delta, defaults):

@@ -129,6 +129,10 @@ class Night:
             raise StoreError(f"night {self.date} is the first: there is no model before it")
         return self.before.model_folder
 
+    def below(self, path: Path) -> str:
+        """A path as tables name it: below their folder."""
+        return str(path.relative_to(self.tables_dir))
+
     def read(self, name: str, users: DataFrame | None = None) -> DataFrame:
         """A table as of this night: earlier nights as published, and this night's rows where a stage wrote them.
 
