@@ -182,7 +182,7 @@ def item_struct(frame: DataFrame, source: Source, described: bool = False) -> Co
         known = sql[name] is not None
         value = evaluated(frame, sql[name], f"{source.name}: items.columns.{name}", rules.origin) if known else None
         fields.append(text_of(value).alias(name))
-    order = evaluated(frame, rules.order or "null", f"{source.name}: items.order", rules.origin)
+    order = evaluated(frame, rules.order or "cast(null as string)", f"{source.name}: items.order", rules.origin)
     return F.struct(*fields, order.alias("order"))
 
 
