@@ -37,7 +37,7 @@ def test_each_table_of_all_nights_is_a_log_history_or_looked_up():
         (1, "user_states", [MIDDLE, LAST]),
         (2, "recommendations", [OLD, MIDDLE, LAST]),
         (1, "feedback", [LAST]),
-        (1, "evaluations", [MIDDLE, LAST]),  # the refresh of the night before measured the model
+        (1, "evaluations", [OLD, MIDDLE, LAST]),  # alarms compare with them
         (1, "terms", [OLD, LAST]),  # the middle night counted none: it reads those of the old one
         (1, "events", [OLD, MIDDLE, LAST]),
         (1, "items", [OLD, MIDDLE, LAST]),
@@ -75,6 +75,7 @@ def long_ago(spark, tmp_path, in_format):
     """Nights of three weeks, the last of which reads the events of seven days before the one before it at most."""
     for date in ("2012-10-08", "2012-10-20", "2012-10-22", "2012-10-23", OLD, MIDDLE, LAST):
         rows = {} if date == "2012-10-22" else {"events": [{"event_id": date}], "rejects": [{"record_id": date}]}
+        rows["evaluations"] = [{"metric": date}]
         publish(spark, tmp_path, date, in_format, rows)
     return tmp_path
 
@@ -88,6 +89,11 @@ def test_what_copies_are_compared_with_is_kept_for_days_more(long_ago):
     dropped = last_dropped(open_snapshot(long_ago), "s")
     assert dropped == day("2012-10-20"), "the night after it had no events"
     assert last_dropped(open_snapshot(long_ago, day(OLD)), "s") == dropped
+
+
+def test_alarms_find_the_week_before_the_nights_kept(long_ago):
+    run(long_ago, 1)
+    assert nights_of(long_ago, "evaluations") == ["2012-10-23", OLD, MIDDLE, LAST]
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):

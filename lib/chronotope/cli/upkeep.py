@@ -12,7 +12,7 @@ from chronotope.cli.render import Grid, Reply, size
 from chronotope.errors import UsageError
 from chronotope.store.compact import TARGET_MIB, compact
 from chronotope.store.forget import forget
-from chronotope.store.retain import COMPARED, HISTORY, LATE_DAYS, LOGS, retain
+from chronotope.store.retain import COMPARED, COMPARED_DAYS, HISTORY, LOGS, retain
 from chronotope.store.rollback import rollback
 from chronotope.store.upkeep import Effect, Folder, locked
 from chronotope.store.vacuum import vacuum
@@ -47,10 +47,11 @@ COMMANDS = {
         lambda folder, options: retain(folder, options.nights, options.with_history),
         f"Dropped: old nights of {STANDING}, but for those that the night before the first one kept reads, and of "
         f"{', '.join(LOGS)}. With --with-history also of {', '.join(HISTORY)}, which later nights read or add up: "
-        f"what they find then starts from the nights kept. Of {' and '.join(COMPARED)} {LATE_DAYS} days more stay, for "
-        "late copies are compared with them; with a longer night.late_days, keep as many more nights. Every other "
-        "table stays whole. The old nights stay published, with the rows that are left, and those whose refresh went "
-        "cannot be rolled back to; Delta tables keep the files until `chronotope vacuum`.",
+        f"what they find then starts from the nights kept. Of {' and '.join(COMPARED)} {COMPARED_DAYS} days more stay, "
+        "for late copies are compared with them, and always of evaluations, for alarms compare with these; with a "
+        "longer night.late_days or alarms.trailing_days, keep as many more nights. Every other table stays whole. The "
+        "old nights stay published, with the rows that are left, and those whose refresh went cannot be rolled back "
+        "to; Delta tables keep the files until `chronotope vacuum`.",
     ),
     "forget": Command(
         "delete a user everywhere: all tables, all nights, old versions, staged and scratch files",

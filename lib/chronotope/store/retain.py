@@ -17,8 +17,10 @@ from chronotope.tables import TABLES, Table
 # that keeps the `latest_per_key` may need any night's rows.
 LOGS = ("evaluations", "feedback")  # a night adds rows and reads none, or a few
 HISTORY = ("events", "rejects", "transitions")  # nights read all of it, or add it up
-COMPARED = ("events", "rejects")  # of the history: with what they hold, late copies are compared ...
-LATE_DAYS = 7  # ... over so many days before the nights kept: night.late_days is hardly more
+COMPARED = ("events", "rejects")  # of the history: with what they hold, late copies are compared
+# Days before the nights kept over which late copies and alarms compare: of night.late_days and alarms.trailing_days
+# neither is hardly more.
+COMPARED_DAYS = 7
 LOOKED_UP = ("item_embeddings", "models", "runs")  # small, and an old row is as good as a new one
 
 
@@ -26,24 +28,27 @@ def retain(folder: Folder, nights: int, with_history: bool) -> list[Effect]:
     """Remove rows of nights before the newest `nights` published ones, from the tables where no later night reads them.
 
     What the first of them reads of the night before it stays, for it may run again. With `with_history` rows leave also
-    those tables that later nights read whole or add up, which changes what they will find. Of `events` and `rejects`
-    the rows of `LATE_DAYS` days more stay. With a longer `night.late_days`, keep as many more nights, or a late copy in
-    a log delivered by day is taken for a new event. What is older and comes again in a log delivered whole is passed
-    over, see `last_dropped`, but for faulty records without a time: these are refused once more. The old nights stay
-    published, with the rows that are left; their manifests go. Delta tables keep the files for `vacuum`.
+    those tables that later nights read whole or add up, which changes what they will find. Of `events` and `rejects`,
+    and always of `evaluations`, the rows of `COMPARED_DAYS` days more stay. With a longer `night.late_days`, keep as
+    many more nights, or a late copy in a log delivered by day is taken for a new event; with longer
+    `alarms.trailing_days` too, or alarms compare with fewer nights. What is older and comes again in a log delivered
+    whole is passed over, see `last_dropped`, but for faulty records without a time: these are refused once more. The
+    old nights stay published, with the rows that are left; their manifests go. Delta tables keep the files for
+    `vacuum`.
     """
     check_newest(folder, folder.published[-1])
     oldest, before = folder.newest(nights)[0], folder.newest(nights + 1)[0]
     refresh = folder.published[folder.nights.index(before)].refreshed_on
     firsts = dict.fromkeys((*LOGS, *HISTORY) if with_history else LOGS, oldest)
+    compared = before - dt.timedelta(COMPARED_DAYS)
     if with_history:
-        firsts |= dict.fromkeys(COMPARED, before - dt.timedelta(LATE_DAYS))
+        firsts |= dict.fromkeys(COMPARED, compared)
+    # The last refresh is the night that measured the models; what the week before was like, alarms ask.
+    firsts["evaluations"] = min(compared, refresh or compared)
     effects, parts = [], {}
     for name, table in TABLES.items():
         files = folder.files(name)
         first = firsts.get(name) or first_kept(table, files, before, refresh)
-        if name == "evaluations":  # the last refresh is the night that measured the models
-            first = min(oldest, refresh or oldest)
         gone = {night: paths for night, paths in files.items() if first and night < first}
         for night, paths in gone.items():
             effects.append(Effect(name, night, len(paths), sum(map(rows_in, paths)), size_of(paths), "removed"))
