@@ -3,12 +3,13 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.evaluate.breadth import breadth, popularity_of
 from chronotope.evaluate.evaluations import evaluate_published, evaluate_tail, summary
 from chronotope.evaluate.means import means, standard_errors
+from tests.examples import few
 from tests.oracles import evaluate as oracle
 from tests.rows import NIGHT, frame
 from tests.train import small
@@ -32,7 +33,7 @@ def by_key(evaluations):
     return {(r["model"], r["protocol"], r["slice"], r["metric"]): r for r in evaluations.collect()}
 
 
-@settings(max_examples=4)
+@few
 @given(st.integers(0, 10_000))
 def test_all_of_it_is_the_oracles(spark, defaults, seed):
     """Every model, protocol, slice and metric of random ranks, against loops over lists."""

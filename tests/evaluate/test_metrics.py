@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.evaluate.lists import per_list
 from chronotope.evaluate.metrics import per_query
+from tests.examples import few
 from tests.oracles import evaluate as oracle
 
 KS = [1, 3, 10]
@@ -54,7 +55,7 @@ def test_a_list_of_one_truth_is_measured_as_a_rank(spark):
 ITEMS = st.lists(st.sampled_from("abcdefgh"), max_size=6, unique=True)
 
 
-@settings(max_examples=6)
+@few
 @given(st.lists(st.tuples(ITEMS, ITEMS.filter(bool)), min_size=1, max_size=12))
 def test_lists_met_by_several_items_are_measured_as_the_oracle_does(spark, lists):
     rows = [(n, followed, [shown.index(i) + 1 if i in shown else None for i in followed])

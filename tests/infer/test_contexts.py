@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.infer.contexts import contexts, usual_dayparts
+from tests.examples import few
 from tests.infer.conftest import NIGHT_END
 from tests.oracles import infer as oracle
 from tests.rows import frame
@@ -101,7 +102,7 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=6)
+@few
 @given(rows=ROWS, max_regions=st.integers(1, 3), max_contexts=st.integers(1, 5))
 def test_it_agrees_with_the_oracle(spark, small_settings, rows, max_regions, max_contexts):
     limits = limited(small_settings, max_regions=max_regions, max_contexts=max_contexts)

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
@@ -13,6 +13,7 @@ from chronotope.interest import described_by, tokens, total_sums
 from chronotope.interest.texts import distinct_texts, documents, has_repeats
 from chronotope.interest.words import terms_of
 from chronotope.tables import TABLES
+from tests.examples import few
 from tests.interest.conftest import END, as_dict, before_end, digest
 from tests.oracles import interest as oracle
 from tests.rows import NIGHT
@@ -143,7 +144,7 @@ def test_other_users_do_not_move_mine(sums_of, defaults):
     assert {"s:u2": everyone["s:u2"]} == approx(sums_of(TEXTS, mine, defaults))
 
 
-@settings(max_examples=3)
+@few
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_nights_add_up_once_rescaled(sums_of, defaults, seed, split_days):
     events = random_events(seed, n=25)
@@ -202,7 +203,7 @@ def test_a_text_is_cut_once_however_many_items_and_queries_have_it(make):
 
 
 @given(texts=st.lists(st.sampled_from(["red", "red hat", "the", "red", "茶馆", None]), max_size=6))
-@settings(max_examples=4)
+@few
 def test_counts_are_the_same_whether_texts_repeat_or_not(make, defaults, texts):
     items, events = make({f"s:i{n}": text for n, text in enumerate(texts)}, [event(query="red cat")])
     found = tokens(items, events, defaults)

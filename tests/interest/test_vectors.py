@@ -6,12 +6,13 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.interest import interests
 from chronotope.interest.vectors import TOP, Idf, as_weights, rounded, with_ages
 from chronotope.tables import TABLES
+from tests.examples import few
 from tests.interest.conftest import END
 from tests.oracles import interest as oracle
 from tests.rows import NIGHT, frame
@@ -161,7 +162,7 @@ def test_ten_years_ago_and_tiny_weights_neither_overflow_nor_vanish(spark, defau
     assert found["s:back", "short"] == [("hat", 1.0)]
 
 
-@settings(max_examples=3)
+@few
 @given(st.integers(0, 10**6))
 def test_a_user_whom_no_night_touches_keeps_their_vector(spark, defaults, seed):
     rows = random_rows(seed, users=1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import Counter
 from datetime import date
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from chronotope.cli.jobs import main
 from chronotope.errors import LockedError
 from chronotope.flow import STAGES
 from chronotope.store.journal import LOG
@@ -18,6 +20,7 @@ from chronotope.store.publish import PLAN
 from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.sql import select
 from chronotope.tables import TABLES
+from tests.conftest import ROOT
 from tests.nights.conftest import LAST, REFRESH
 from tests.nights.processes import assert_same_night, kill_in_commit
 
@@ -94,6 +97,7 @@ def test_a_night_with_alarms_is_published_and_ends_with_10(nights, tmp_path):
     assert not [user for user in users if user in log + ended.stdout]
 
 
+@pytest.mark.slow
 def test_a_night_killed_while_it_is_published_again_is_finished_and_as_it_was(nights, tmp_path):
     """The same rows come again, and a kill between two commits changes none; `test_kills` has all other places."""
     again = nights.elsewhere(tmp_path / "tables")
@@ -159,10 +163,12 @@ def test_logs_show_no_user(nights):
         (["--date", "2026-01-01"], "2026-01-01"),
     ],
 )
-def test_a_mistake_ends_with_2_and_says_what_to_change(nights, options, said):
-    ended = nights.run(LAST, *options)
-    assert ended.returncode == 2
-    assert said in ended.stderr
+def test_a_mistake_ends_with_2_and_says_what_to_change(nights, options, said, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    job, *arguments = nights.command(LAST, *options)
+    monkeypatch.setattr(sys, "argv", [job])
+    assert main(dict.fromkeys(STAGES, pytest.fail), arguments) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_missing_input_is_found_before_spark_starts(nights, tmp_path):

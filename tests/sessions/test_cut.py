@@ -6,12 +6,13 @@ import datetime as dt
 from operator import itemgetter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.ingest.span import Span
 from chronotope.sessions import sessions
 from chronotope.tables import TABLES
+from tests.examples import few
 from tests.oracles import sessions as oracle
 from tests.rows import MONDAY, NIGHT, frame
 from tests.sessions.logs import GAP_S, cut_at, event, flat, logs, night_of, shape
@@ -124,7 +125,7 @@ def test_a_session_stays_open_for_what_the_next_night_takes_in_over_a_clock_chan
     assert shape([r.asDict(recursive=True) for r in after.collect()]) == {oracle.session_key("s:o", "o"): ["o", "late"]}
 
 
-@settings(max_examples=5)
+@few
 @given(log=logs())
 def test_same_as_the_oracle(spark, defaults, log):
     events = flat(log)
@@ -143,7 +144,7 @@ def test_same_as_the_oracle(spark, defaults, log):
             assert other == step | {"distance_m": near_enough}
 
 
-@settings(max_examples=3)
+@few
 @given(log=logs())
 def test_other_users_do_not_move_mine(spark, defaults, log):
     events = flat(log)
@@ -160,7 +161,7 @@ def test_an_unrelated_event_of_the_same_user_moves_no_key(spark, defaults):
     assert len(beside) == 4
 
 
-@settings(max_examples=3)
+@few
 @given(log=logs(), partitions=st.integers(1, 5), seed=st.randoms(use_true_random=False))
 def test_row_order_and_partitions_do_not_matter(spark, defaults, log, partitions, seed):
     events = flat(log)

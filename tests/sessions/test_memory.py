@@ -6,11 +6,12 @@ import datetime as dt
 
 import pytest
 from chispa import assert_approx_df_equality
-from hypothesis import given, settings
+from hypothesis import given
 
 from chronotope.sessions import counts, sessions, transitions
 from chronotope.slots import daypart_names
 from chronotope.tables import TABLES
+from tests.examples import few
 from tests.oracles import sessions as oracle
 from tests.rows import MONDAY, NIGHT, frame
 from tests.sessions.logs import event, flat, logs, night_of, run_nights
@@ -58,7 +59,7 @@ def test_last_at_is_the_latest_event(spark, defaults):
     assert row["s"] == (MONDAY + dt.timedelta(hours=9)).timestamp()
 
 
-@settings(max_examples=3)
+@few
 @given(log=logs(days=7))
 def test_counts_equal_the_oracle(spark, defaults, log):
     events = flat(log)

@@ -6,6 +6,7 @@ import datetime as dt
 
 from hypothesis import given, settings
 
+from tests.examples import few
 from tests.oracles import sessions as oracle
 from tests.rows import MONDAY
 from tests.sessions.logs import GAP_S, cut_at, event, flat, logs, run_nights, shape
@@ -88,7 +89,7 @@ def test_nights_in_order_equal_one_pass(spark, defaults, arrivals):
     assert_nights_equal_one_pass(spark, defaults, arrivals)
 
 
-@settings(max_examples=4)
+@few
 @given(arrivals=logs(days=2, late_days=3))
 def test_nights_with_late_events_equal_one_pass(spark, defaults, arrivals):
     assert_nights_equal_one_pass(spark, defaults, arrivals)

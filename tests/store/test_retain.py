@@ -80,20 +80,16 @@ def long_ago(spark, tmp_path, in_format):
     return tmp_path
 
 
-def test_what_copies_are_compared_with_is_kept_for_days_more(long_ago):
+def test_what_copies_and_alarms_compare_with_is_kept_for_days_more(long_ago):
     run(long_ago, 1)
     assert last_dropped(open_snapshot(long_ago), "s") is None
+    assert nights_of(long_ago, "evaluations") == ["2012-10-23", OLD, MIDDLE, LAST]
     run(long_ago, 1, with_history=True)
     for name in COMPARED:
         assert nights_of(long_ago, name) == ["2012-10-23", OLD, MIDDLE, LAST]
     dropped = last_dropped(open_snapshot(long_ago), "s")
     assert dropped == day("2012-10-20"), "the night after it had no events"
     assert last_dropped(open_snapshot(long_ago, day(OLD)), "s") == dropped
-
-
-def test_alarms_find_the_week_before_the_nights_kept(long_ago):
-    run(long_ago, 1)
-    assert nights_of(long_ago, "evaluations") == ["2012-10-23", OLD, MIDDLE, LAST]
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):

@@ -7,11 +7,12 @@ import math
 import random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chronotope.sessions import sessions as cut
 from chronotope.train.histories import STEP_FIELDS, carried_on, gathered, histories, item_steps, measured, recent
+from tests.examples import few
 from tests.rows import MONDAY, NIGHT, frame
 
 HOUR = dt.timedelta(hours=1)
@@ -120,7 +121,7 @@ def rounded(value):
     return round(value, 3) if isinstance(value, float) else value
 
 
-@settings(max_examples=6)
+@few
 @given(before=EVENTS, tonight=EVENTS, max_steps=st.integers(1, 5))
 def test_carried_on_they_are_what_all_sessions_give(spark, defaults, before, tonight, max_steps):
     assume(not ties_with_what_is_not_kept(before, tonight, max_steps))
@@ -153,7 +154,7 @@ def test_a_late_event_before_the_oldest_step_kept_measures_its_gap_anew(spark):
     assert (row.event_id, row.gap_s) == (["e2", "e3"], [5 * 3600.0, 10 * 3600.0])
 
 
-@settings(max_examples=6)
+@few
 @given(drawn=EVENTS, max_steps=st.integers(1, 4))
 def test_sessions_that_are_left_out_change_nothing(spark, defaults, drawn, max_steps):
     sessions = cut(as_events(spark, drawn, 0), None, defaults, NIGHT)
