@@ -36,8 +36,8 @@ def run(night: Night) -> None:
         if then:
             named = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
             topics = topic_frame(night.spark, then.catalogue, settings.infer.n_topics, settings.night.seed)
-            of = evaluate_forecasts(named, events, topics, popularity, model, before.night, night.date, settings)
-            found.append(of)
+            rows = evaluate_forecasts(named, events, topics, popularity, model, before.night, night.date, settings)
+            found.append(rows)
     night.write("evaluations", union(found))
 
 

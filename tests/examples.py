@@ -1,4 +1,4 @@
-"""How many examples a property gets where each of them runs Spark."""
+"""How many examples a property gets where each of them takes Spark seconds."""
 
 from __future__ import annotations
 

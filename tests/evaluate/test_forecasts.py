@@ -54,8 +54,9 @@ def test_by_hand_with_a_user_without_forecast(spark, defaults):
 MANY = [(f"i{n}", f"T{n}") for n in range(8)]
 
 
-def test_the_rest_is_spread_evenly_over_the_topics_that_are_not_named(spark, defaults):
-    cases = [
+@pytest.mark.parametrize(
+    ("named", "met"),
+    [
         ({"T0": 0.5, "T1": 0.2}, ["i0", "i1"]),  # the rest costs, though nothing unnamed was met
         ({"T0": 0.5, "T1": 0.2}, ["i0", "i2", "i2", "i7"]),
         ({"T0": 0.5, "T1": 0.2}, ["i5"]),
@@ -63,13 +64,14 @@ def test_the_rest_is_spread_evenly_over_the_topics_that_are_not_named(spark, def
         ({"T0": 0.0}, [f"i{n}" for n in range(8)]),
         ({f"T{n}": (n + 1) / 36 for n in range(8)}, ["i7", "i0", "i0"]),  # nothing is left to spread
         ({}, ["i0", "i3"]),
-    ]
-    forecasts = [(f"u{n}", topic, p) for n, (named, _) in enumerate(cases) for topic, p in named.items()]
-    since = [(f"u{n}", item, 8, {}) for n, (_, met) in enumerate(cases) for item in met]
-    found = measured(spark, defaults, forecasts, since, MANY)
+    ],
+)
+def test_the_rest_is_spread_evenly_over_the_topics_that_are_not_named(spark, defaults, named, met):
+    found = measured(
+        spark, defaults, [("u", topic, p) for topic, p in named.items()], [("u", item, 8, {}) for item in met], MANY
+    )
     topics = [topic for _, topic in MANY]
-    expected = [oracle.forecast_mae(named, [dict(MANY)[item] for item in met], topics) for named, met in cases]
-    assert found["m"]["value"] == pytest.approx(sum(expected) / len(cases))
+    assert found["m"]["value"] == pytest.approx(oracle.forecast_mae(named, [dict(MANY)[item] for item in met], topics))
 
 
 def test_one_distribution_costs_the_same_as_a_forecast_and_as_popularity(spark, defaults):

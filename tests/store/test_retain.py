@@ -92,6 +92,15 @@ def test_what_copies_and_alarms_compare_with_is_kept_for_days_more(long_ago):
     assert last_dropped(open_snapshot(long_ago, day(OLD)), "s") == dropped
 
 
+def test_the_evaluations_of_the_night_that_measured_the_models_stay(spark, tmp_path, in_format):
+    nights = ["2012-10-08", "2012-10-22", "2012-10-23"]
+    for date in nights:
+        measured = {"models": kept.tables_of(date)["models"]} if date == nights[0] else {}
+        publish(spark, tmp_path, date, in_format, {"evaluations": [{"metric": date}], **measured})
+    run(tmp_path, 1)
+    assert nights_of(tmp_path, "evaluations") == nights
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(tables_dir):
     before = kept.content(tables_dir)
     effects = run(tables_dir, 1, dry_run=True)
