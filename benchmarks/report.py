@@ -59,6 +59,12 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The commit, with -dirty when tracked files differ from it."""
-    found = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
-    return found.stdout.strip() or "none"
+    """The commit, with -dirty when tracked files other than results differ from it."""
+    described = git("describe", "--always")
+    changed = git("diff", "HEAD", "--name-only", "--", ".", f":(exclude){RESULTS}")
+    return described + ("-dirty" if changed else "") if described else "none"
+
+
+def git(*arguments: str) -> str:
+    """What git says of the checkout; empty where it is none."""
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True).stdout.strip()
