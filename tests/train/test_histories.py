@@ -154,6 +154,14 @@ def test_a_late_event_before_the_oldest_step_kept_measures_its_gap_anew(spark):
     assert (row.event_id, row.gap_s) == (["e2", "e3"], [5 * 3600.0, 10 * 3600.0])
 
 
+def test_a_late_event_of_the_very_time_of_a_step_that_is_kept_moves_what_comes_after_both(spark):
+    steps = [step("a", 0, lat=None, lon=None), step("b", 1, lat=1.0, lon=1.0)]
+    known = histories(frame(spark, "sessions", [session("k", *steps)]), 3)
+    late = as_events(spark, [("u", 0, "i", 1.0)], 70)
+    [row] = carried_on(known, late, 3).collect()
+    assert (row.event_id, row.gap_s, row.distance_m) == (["a", "e70", "b"], [None, 0.0, 3600.0], [None, None, 0.0])
+
+
 @few
 @given(drawn=EVENTS, max_steps=st.integers(1, 4))
 def test_sessions_that_are_left_out_change_nothing(spark, defaults, drawn, max_steps):

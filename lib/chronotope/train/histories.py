@@ -58,12 +58,14 @@ def carried_on(before: DataFrame, events: DataFrame, max_steps: int) -> DataFram
 
     """
     of_events = event_steps(events)
-    known = before.select("user_id", F.inline(F.arrays_zip(*STEP_FIELDS)))
+    known = before.select("user_id", F.posexplode(F.arrays_zip(*STEP_FIELDS)).alias("nth", "step"))
+    known = known.select("user_id", "nth", "step.*")
     known = known.withColumnsRenamed({"gap_s": "known_gap_s", "distance_m": "known_distance_m"})
     touched = known.join(of_events.select("user_id").distinct(), "user_id", "left_semi")
     steps = measured(touched.unionByName(of_events, allowMissingColumns=True))
     # The step before the oldest one kept is not here: what was measured to it stands, unless a late event lies between.
-    stands = F.col("known_gap_s").isNotNull() & F.coalesce(F.col("known_gap_s") <= F.col("gap_s"), F.lit(True))
+    measured_to_it = (F.col("nth") == 0) & F.col("known_gap_s").isNotNull()
+    stands = measured_to_it & F.coalesce(F.col("known_gap_s") <= F.col("gap_s"), F.lit(True))
     steps = steps.withColumns(
         {name: F.when(stands, F.col(f"known_{name}")).otherwise(F.col(name)) for name in ("gap_s", "distance_m")}
     )
