@@ -49,7 +49,7 @@ def _spark_session(tmp_path_factory):
         .config("spark.default.parallelism", "2")
         .config("spark.python.daemon.module", "chronotope.store.python_daemon")
         .config("spark.driver.memory", "1g")
-        .config("spark.python.sql.dataFrameDebugging.enabled", "false")  # it is a tenth of the tests' time
+        .config("spark.python.sql.dataFrameDebugging.enabled", "false")  # call sites are a tenth of the time
         .config("spark.sql.warehouse.dir", str(scratch / "warehouse"))
         .config("spark.local.dir", str(scratch / "local"))
         .config("spark.driver.extraJavaOptions", f"-Duser.timezone=UTC -Dderby.system.home={scratch}")

@@ -2,14 +2,15 @@
 implicit's recommend in memory, and more than Spark's recommendForAllUsers and RePlay's predict.
 
     python -m benchmarks.recommend
-    python -m benchmarks.recommend --model space_time
+    python -m benchmarks.recommend --model space_time --runs 15
 
 One list is one user in one context, top 10, with bought items hidden. 5,000 items in 20 regions, 50 steps per user;
-every run reads histories, forecasts, states and hidden items from Parquet and writes the whole table. The first run
-is a warm-up. The space-time model has its starting weights, for training changes no cost, and its states come from
-stage infer, which is not timed. The peers make as many lists of as many items from factors of the size of our item
-vectors, one after the other when ours are made (see `benchmarks.list_peers`); they give no parts and no reasons, and
-Spark's hides no items. The result goes to benchmarks/results/recommend_MODEL.json.
+every run reads histories, forecasts, states and hidden items from Parquet and writes the whole table. The first run is
+a warm-up, of the peers' too; later ones still get faster, so few runs tell less than many. The space-time model has its
+starting weights, for training changes no cost, and its states come from stage infer, which is not timed. The peers make
+as many lists of as many items from factors of the size of our item vectors, one after the other when ours are made (see
+`benchmarks.list_peers`); they give no parts and no reasons, and Spark's hides no items. The result goes to
+benchmarks/results/recommend_MODEL.json.
 """
 
 from __future__ import annotations

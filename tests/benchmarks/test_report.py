@@ -8,31 +8,29 @@ from benchmarks import report
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """A checkout of one commit with a program and a result."""
+def folder(tmp_path, monkeypatch):
+    """A folder with a program and a result, which the report takes for its checkout."""
     (tmp_path / "results").mkdir()
     for name in ("program.py", "results/claim.json"):
         (tmp_path / name).write_text("1\n", encoding="utf-8")
     monkeypatch.setattr(report, "ROOT", tmp_path)
     monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
-    who = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
-    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "one"]):
-        subprocess.run(["git", "-C", tmp_path, *command], check=True)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("changed", "dirty"), [(None, False), ("results/claim.json", False), ("program.py", True), ("new.py", False)]
+    ("changed", "mark"),
+    [(None, ""), ("results/claim.json", ""), ("program.py", "-dirty"), ("new.py", "")],
 )
-def test_only_changed_code_makes_a_commit_dirty(checkout, changed, dirty):
+def test_only_changed_code_makes_a_commit_dirty(folder, changed, mark):
+    who = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+    for command in (("init", "-q"), ("add", "."), (*who, "commit", "-q", "-m", "one")):
+        subprocess.run(["git", "-C", folder, *command], check=True)
+    head = subprocess.check_output(["git", "-C", folder, "rev-parse", "--short", "HEAD"], text=True).strip()
     if changed:
-        (checkout / changed).write_text("2\n", encoding="utf-8")
-    commit = report.commit()
-    assert commit.removesuffix("-dirty")
-    assert commit.endswith("-dirty") == dirty
+        (folder / changed).write_text("2\n", encoding="utf-8")
+    assert report.commit() == head + mark
 
 
-def test_a_folder_without_git_has_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "ROOT", tmp_path)
-    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+def test_a_folder_without_git_has_no_commit(folder):
     assert report.commit() == "none"
