@@ -75,8 +75,8 @@ def run(
     """
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile("w+") as said:
         folder = Path(name)
-        of.history.to_parquet(folder / "history.parquet", index=False)
-        arguments = [module, folder / "history.parquet", folder, str(seed), json.dumps(list(settings))]
+        np.save(folder / "history.npy", of.history[["user", "item"]].to_numpy(np.int64).T)
+        arguments = [module, folder / "history.npy", folder, str(seed), json.dumps(list(settings))]
         with subprocess.Popen(
             [python, "-m", "benchmarks.peers.score", *arguments], cwd=ROOT, text=True, stdout=subprocess.PIPE,
             stderr=said, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # implicit has threads of its own

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -22,9 +21,8 @@ class History:
 
     @classmethod
     def read(cls, path: Path) -> History:
-        """The history in a Parquet file of columns user and item."""
-        rows = pd.read_parquet(path)
-        return cls(rows["user"].to_numpy(np.int64), rows["item"].to_numpy(np.int64))
+        """The history in NumPy's file of [2, P] integers: users, items."""
+        return cls(*np.load(path))
 
     @property
     def shape(self) -> tuple[int, int]:
