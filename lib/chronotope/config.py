@@ -99,6 +99,7 @@ class TrainSettings(Section):
 
     sequence: bool
     memory: bool
+    repeats: bool
     own_vectors: bool
     encoder: Literal["lstm", "gru", "transformer"]
     loader: Literal["parquet", "petastorm"]

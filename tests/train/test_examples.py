@@ -65,6 +65,16 @@ def test_every_known_item_is_asked_for_once(tmp_path):
     assert sorted(targets(batches)) == sorted(expected)
 
 
+@pytest.mark.parametrize("period", [ALWAYS, Period(-np.inf, np.inf, "last")], ids=["all", "last"])
+def test_where_nobody_comes_back_only_first_meetings_are_asked_for(period, tmp_path):
+    """Also in later windows, which do not hold the first meeting."""
+    rows = [small.history("u", [0, 9, 1, 0, 9, 2, 1, 3, 0, 4]), small.history("v", [2, 2]), small.history("w", [])]
+    first = [("u", step) for step in (0, 2, 5, 7, 9)] + [("v", 0)]
+    expected = first if period is ALWAYS else [("u", 9)]
+    found = drawn(small.write(tmp_path, rows), period, repeats=False)
+    assert sorted(targets(found)) == [(user, small.MONDAY_S + step * small.HOUR_S) for user, step in expected]
+
+
 def test_batches_hold_about_as_many_queries_as_asked_for(tmp_path):
     files = small.write(tmp_path, [small.history(f"u{n}", [0] * 7) for n in range(40)])
     sizes = [len(batch.truth) for batch in drawn(files, queries=50)]

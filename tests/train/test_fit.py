@@ -170,7 +170,8 @@ def test_what_was_saved_is_what_was_trained(short, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [{"encoder": "gru"}, {"encoder": "transformer"}, {"kl_weight": 0.01, "label_smoothing": 0.1}, {"sequence": False},
-     {"memory": False}, {"own_vectors": False}, {"mask_previous": 1.0}, {"mask_lately": 1.0}],
+     {"memory": False}, {"repeats": False}, {"memory": False, "repeats": False}, {"own_vectors": False},
+     {"mask_previous": 1.0}, {"mask_lately": 1.0}],
     ids=str,
 )  # fmt: skip
 def test_every_setting_can_be_learned_with_and_read_again(changes, short, tmp_path):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional
 
 from chronotope.train import loss as losses
+from chronotope.train.barred import Barred, nothing_barred
 from chronotope.train.loss import Candidates, Penalties, added, backward, everything, sampled
 from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
 Q, N, D, M, A = 7, 11, 3, 16, 2
 ALL = everything(N, torch.device("cpu"))
+NOBODY = nothing_barred(torch.device("cpu"))
 NONE, SMOOTH = Penalties(), Penalties(label_smoothing=0.1)
 
 
@@ -26,11 +29,17 @@ def made():
     return {name: torch.randn(shape, requires_grad=True) for name, shape in shapes.items()}
 
 
-def pairs():
+def pairs(barred=NOBODY):
     torch.manual_seed(1)
     keys = torch.randperm((Q - 1) * N)[:M]
     query = keys // N
-    return Memory(query + (query >= 4), keys % N, torch.zeros(M, 0), torch.zeros(Q, 0))
+    return Memory(query + (query >= 4), keys % N, torch.zeros(M, 0), torch.zeros(Q, 0), barred)
+
+
+def no_pairs():
+    """A memory that speaks of nothing."""
+    known = pairs()
+    return replace(known, query=known.query[:0], item=known.item[:0], features=known.features[:0])
 
 
 TRUTH = torch.arange(Q)
@@ -100,16 +109,41 @@ def test_without_autograd_there_is_only_a_loss_and_no_penalty(made):
 
 def test_no_query_costs_nothing(made):
     none = {name: tensor[:0] if name in ("wanted", "said", "divergence") else tensor for name, tensor in made.items()}
-    nothing = Memory(*(tensor[:0] for tensor in vars(pairs()).values()))
-    assert run(none, truth=TRUTH[:0], known=nothing) == 0.0
+    assert run(none, truth=TRUTH[:0], known=no_pairs()) == 0.0
 
 
 def test_without_memory_there_are_scores_all_the_same(made):
-    nothing = Memory(*(tensor[:0] for tensor in vars(pairs()).values()))
-    found = run(made | {"said": made["said"][:0]}, known=nothing)
+    found = run(made | {"said": made["said"][:0]}, known=no_pairs())
     scores = made["wanted"] @ made["vectors"].T + made["biases"][ERA]
     assert found == pytest.approx(functional.cross_entropy(scores, TRUTH).item(), rel=1e-5)
     assert torch.isfinite(made["wanted"].grad).all()
+
+
+@pytest.mark.parametrize(
+    "candidates", [ALL, Candidates(torch.tensor([0, 1, 2, 3, 4, 5, 6, 9]), torch.linspace(0, 2, 8))]
+)
+@pytest.mark.parametrize("chunk", [1, 3 * N, 2**24])
+def test_barred_items_share_no_softmax(made, chunk, candidates, monkeypatch):
+    """Also one that memory speaks of; gradients are those of a softmax without it."""
+    monkeypatch.setattr(losses, "CHUNK_SCORES", chunk)
+    barred = Barred(torch.tensor([0, 0, 3, 5]), torch.tensor([9, 4, 6, 1]))
+    never = torch.zeros(Q, N).index_put((barred.query, barred.item), torch.tensor(-math.inf))
+    scores = made["wanted"] @ made["vectors"].T + made["biases"][ERA]
+    known = pairs(barred)
+    scores = scores.index_put((known.query, known.item), made["said"], accumulate=True) + never
+    place = [candidates.items.tolist().index(item) for item in TRUTH.tolist()]
+    expected = functional.cross_entropy(scores[:, candidates.items] + candidates.log_weight, torch.tensor(place))
+    named = [made[name] for name in ("wanted", "said", "vectors", "biases")]
+    gradients = torch.autograd.grad(expected, named)
+    assert run(made, candidates, known=known) == pytest.approx(expected.item(), rel=1e-5)
+    for tensor, gradient in zip(named, gradients, strict=True):
+        assert torch.allclose(tensor.grad, gradient, atol=1e-6)
+
+
+def test_smoothing_spreads_no_gradient_to_what_is_barred(made):
+    run(made, penalties=SMOOTH, known=pairs(Barred(torch.arange(Q), torch.full((Q,), N - 1))))
+    assert torch.isfinite(made["wanted"].grad).all()
+    assert not made["vectors"].grad[N - 1].any()
 
 
 def test_a_sample_of_everything_is_everything():

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from chronotope.errors import ModelError
 from chronotope.store.models import StoredModel
+from chronotope.train.barred import NEVER
 from chronotope.train.examples import FILLERS
 from chronotope.train.known import taken
 from chronotope.train.scorer import PARTS, SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import item_tables
+from chronotope.train.untimed import is_untimed
 from tests.train import chance, small
+from tests.train.test_barred import met_by
 from tests.train.test_memory import poisoned
 
 WORLD = chance.world(7)
@@ -77,6 +80,35 @@ def test_parts_add_up_when_half_of_the_model_is_off(defaults, switch):
     parts = off.parts(states, users, queries, np.tile(np.arange(7), (len(queries.user), 1)))
     assert sum(parts.values()) == pytest.approx(off.score(states, users, queries), abs=1e-4)
     assert not parts["interest" if switch == "sequence" else "habit"].any()
+
+
+@pytest.mark.parametrize("columns", [None, [0, 2, 3, 6]])
+@pytest.mark.parametrize("memory", [True, False])
+def test_where_nobody_comes_back_what_was_met_is_never_next(defaults, memory, columns):
+    """Its score, and the parts of it; those of all other items stay."""
+    known, users, queries = chance.world(7)
+    queries = taken(queries, np.flatnonzero(queries.slot >= 0))
+    among = None if columns is None else np.array(columns)
+    items = np.tile(np.arange(7) if among is None else among, (len(queries.user), 1))
+    with_repeats, without = (make(defaults, known, memory=memory, repeats=repeats) for repeats in (True, False))
+    states = without.encode(users, queries)
+    before, after = (scorer.score(states, users, queries, among) for scorer in (with_repeats, without))
+    met = np.array([[item in met_by(users, queries, q) for item in row] for q, row in enumerate(items)])
+    assert met.any()
+    assert (after[met] == NEVER).all()
+    assert (after[~met] == before[~met]).all()
+    parts = without.parts(states, users, queries, items, among)
+    assert sum(parts.values())[met] == pytest.approx(NEVER)
+    assert sum(parts.values())[~met] == pytest.approx(after[~met], abs=1e-4)
+
+
+def test_the_next_step_at_a_time_untold_is_at_no_item_that_was_met(defaults):
+    known, users, queries = chance.world(7)
+    untold = taken(queries, np.flatnonzero(is_untimed(users, queries)))
+    assert len(untold.user)
+    shares = np.exp(scores(make(defaults, known, repeats=False), users, untold))
+    for q, row in enumerate(shares):
+        assert row[list(met_by(users, untold, q))] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_interest_speaks_of_items_that_the_user_has_not_met(scorer):

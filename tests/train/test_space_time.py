@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from chronotope.train.barred import met
 from chronotope.train.inputs import batch_of
 from chronotope.train.memory import FEATURES
 from chronotope.train.scoring import Counted
@@ -67,6 +68,21 @@ def test_without_memory_the_sequence_speaks_alone(defaults):
     _, answer = answered(model_of(defaults, known, memory=False), known, users, queries)
     assert len(answer.said) == 0
     assert answer.wanted.abs().max() > 0
+
+
+@pytest.mark.parametrize("has_memory", [True, False])
+def test_where_nobody_comes_back_what_was_met_is_barred_and_the_answer_is_the_same(has_memory, defaults):
+    known, users, queries = chance.world(1)
+    tables = item_tables(known, CPU)
+    batch = batch_of(users, queries, tables, CPU)
+    with_repeats, without = (model_of(defaults, known, memory=has_memory, repeats=r) for r in (True, False))
+    assert len(with_repeats.remember(batch, tables).barred.query) == 0
+    remembered = without.remember(batch, tables)
+    assert all(torch.equal(*pair) for pair in zip(remembered.barred, met(batch), strict=True))
+    assert len(remembered.barred.query) > 0
+    (_, one), (_, other) = (answered(model, known, users, queries) for model in (with_repeats, without))
+    assert torch.equal(one.wanted, other.wanted)
+    assert torch.equal(one.said, other.said)
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "transformer"])

@@ -17,7 +17,7 @@ from chronotope.train.batches import users_of
 from chronotope.train.kernels import FOLLOWS_S
 from chronotope.train.known import known_before
 from chronotope.train.loading import Loader, load_parquet
-from chronotope.train.scoring import Catalogue, Ints, Queries, Users
+from chronotope.train.scoring import Bools, Catalogue, Ints, Queries, Users
 
 REGION_GIVEN = 0.5  # share of the queries that are told the target's region: lists are made with and without
 LATELY_S = 40 * 86_400.0  # a query that does not know the days before its session misses up to so many
@@ -72,6 +72,7 @@ class Sampling:
     batch_queries: int  # about as many are asked together
     hide_previous: float  # share of the queries that do not know the step just before
     hide_lately: float = 0.0  # share of the others that do not know the days before their session
+    repeats: bool = True  # whether a step at an item that its user has met before is asked for
 
 
 def examples(
@@ -101,6 +102,7 @@ def examples(
         if period.steps == "but_last":
             whole = shortened(whole, np.maximum(whole.length - 1, 0))
         windows = cut(whole, period, sampling.window_steps)
+        wanted = whole.item >= 0 if sampling.repeats else first_at_item(whole.item)
         starts, size = session_starts(whole), windows.end - windows.first
         # Windows of about one length side by side; the noise lets different ones meet in every epoch.
         order = np.argsort(size + random.uniform(0, sampling.window_steps / 8, len(size)), kind="stable")
@@ -110,7 +112,7 @@ def examples(
         for index in random.permutation(len(batches)):
             chosen = batches[index]
             batch = Windows(*(getattr(windows, name)[chosen] for name in ("row", "first", "target", "end")))
-            yield asked(whole, starts, batch, sampling, random)
+            yield asked(whole, wanted, starts, batch, sampling, random)
 
 
 def frames(files: Sequence[Path], random: np.random.Generator, load: Loader) -> Iterator[pd.DataFrame]:
@@ -169,8 +171,10 @@ def cut(users: Users, period: Period, steps: int) -> Windows:
     return Windows(row[keep], first[keep], target[keep], end[keep])
 
 
-def asked(whole: Users, starts: Ints, windows: Windows, sampling: Sampling, random: np.random.Generator) -> Examples:
-    """One query for every target of the windows whose item the catalogue knows.
+def asked(
+    whole: Users, wanted: Bools, starts: Ints, windows: Windows, sampling: Sampling, random: np.random.Generator
+) -> Examples:
+    """One query for every target of the windows that is `wanted` [R, L]: whose item is known, and may be asked for.
 
     A share `hide_previous` of them is asked as a list made before the day is: the known history ends at a random
     moment of the day before the target, and whether a step came in between is not told. Of the others, all that have
@@ -183,8 +187,10 @@ def asked(whole: Users, starts: Ints, windows: Windows, sampling: Sampling, rand
     users = replaced(whole, windows.row, first, windows.end)
     targets = np.arange(users.item.shape[1]) >= (windows.target - first)[:, None]
     user, step = np.nonzero(targets & (users.item >= 0))
-    row, n = windows.row[user], len(user)
     step = step + first[user]  # from here on of the whole histories
+    kept = wanted[windows.row[user], step]
+    user, step = user[kept], step[kept]
+    row, n = windows.row[user], len(user)
     at_s, slot = whole.at_s[row, step], whole.slot[row, step]
     hidden = random.random(n) < sampling.hide_previous
     by_night = known_before(whole, row, at_s - random.uniform(0, MORNING_S, n))
@@ -220,6 +226,18 @@ def trimmed(whole: Users, queries: Queries) -> tuple[Users, Queries]:
     end = np.zeros(len(rows), np.int64)
     np.maximum.at(end, user, queries.known_steps)
     return replaced(whole, rows, np.zeros_like(end), end), replace(queries, user=user)
+
+
+def first_at_item(item: Ints) -> Bools:
+    """Which steps [R, L] are their users' first ones at an item; padding (-1) is none.
+
+    >>> first_at_item(np.array([[7, 3, 7, 3], [3, 3, 7, -1]])).tolist()
+    [[True, True, False, False], [True, False, True, False]]
+    """
+    keys = np.arange(len(item))[:, None] * (item.max(initial=0) + 2) + item + 1
+    first = np.zeros(item.size, dtype=bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    return first.reshape(item.shape) & (item >= 0)
 
 
 def session_starts(whole: Users) -> Ints:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from chronotope.train.barred import bar
 from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
@@ -77,11 +78,11 @@ def backward(
 
     Args:
         answer: f and G of the queries.
-        memory: the pairs that G is of.
+        memory: the pairs that G is of, and what is barred: it shares no softmax.
         vectors: [N, D].
         biases: [A, N].
         era: [Q] which of the biases each query reads.
-        truth: [Q] items; each must be a candidate.
+        truth: [Q] items; each must be a candidate, and not barred.
         candidates: which items share the softmax.
         penalties: what is added while learning.
 
@@ -103,7 +104,7 @@ def backward(
         asked = torch.cat([cuts[0][part], functional.one_hot(era[part], len(biases)).to(vectors.dtype)], dim=1)
         logits = asked @ torch.cat([cuts[2].T, cuts[3] + candidates.log_weight])
         logits = added(logits, cuts[1][pairs], query[pairs] - start, place[item[pairs]])
-        log_p = functional.log_softmax(logits, dim=1)
+        log_p = functional.log_softmax(bar(logits, memory.barred.of_queries(start, start + rows), place), dim=1)
         told = log_p.gather(1, place[truth[part], None])[:, 0]
         loss = -((1 - smoothing) * told + smoothing * (log_p @ even)).sum() / max(1, len(truth))
         total -= told.sum().item() / max(1, len(truth))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chronotope.train.barred import Barred, nothing_barred
 from chronotope.train.inputs import Batch
 from chronotope.train.kernels import KERNELS, Before, before, kernels
 from chronotope.train.tables import ItemTables
@@ -59,12 +60,13 @@ FEATURES = {
 
 @dataclass(frozen=True)
 class Memory:
-    """M pairs of a query and an item, each once, with their features; and what memory says of the queries at large."""
+    """M pairs of a query and an item, each once, with their features; and what is known of the queries at large."""
 
     query: Tensor  # [M]
     item: Tensor  # [M]
     features: Tensor  # [M, F]
     about: Tensor  # [Q, A]
+    barred: Barred  # what is not next
 
 
 @torch.no_grad()
@@ -91,14 +93,15 @@ def memory(batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Mem
         about[rows] = at_large(batch, rows, n_steps)
         pairs.append(pairs_of(batch, tables, earlier, rows, n_steps, wanted))
     query, item, features = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return Memory(query, item, features, about)
+    return Memory(query, item, features, about, nothing_barred(query.device))
 
 
 def nothing(batch: Batch) -> Memory:
     """No pair at all: the memory of a model that has none."""
     none = batch.user.new_empty(0)
     features = torch.empty(0, len(FEATURES), device=batch.item.device)
-    return Memory(none, none, features, torch.zeros(len(batch.user), len(ABOUT), device=batch.item.device))
+    about = torch.zeros(len(batch.user), len(ABOUT), device=batch.item.device)
+    return Memory(none, none, features, about, nothing_barred(none.device))
 
 
 def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:

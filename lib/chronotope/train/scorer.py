@@ -18,6 +18,7 @@ from torch.nn import functional
 from chronotope.config import TrainSettings
 from chronotope.errors import ModelError
 from chronotope.store.models import StoredModel, read_model, write_model
+from chronotope.train.barred import NEVER, Barred, bar
 from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.known import taken
 from chronotope.train.loss import added
@@ -93,7 +94,7 @@ class SpaceTimeScorer:
         place = self.to_device(places_among(among, len(self.vectors)))
         weights = self.with_bias if among is None else self.with_bias[self.to_device(among)]
         scores = functional.pad(answer.wanted, (0, 1), value=1.0) @ weights.T
-        return to_numpy(added(scores, answer.said, known.query, place[known.item]))
+        return to_numpy(bar(added(scores, answer.said, known.query, place[known.item]), known.barred, place))
 
     @torch.no_grad()
     def timed_parts(
@@ -114,6 +115,9 @@ class SpaceTimeScorer:
             told = self.model.trust.parts(even, answer.context, known.query[pair[found]])
             for name, values in told.items():
                 parts[name][found] += values
+        _, never = pairs_of(known.barred, index, len(self.vectors))
+        parts = {name: values * ~never for name, values in parts.items()}
+        parts["habit"] += NEVER * never
         return {name: to_numpy(values * there) for name, values in parts.items()}
 
     def answer(self, states: Floats, users: Users, queries: Queries, among: Ints | None) -> tuple[Memory, Answer]:
@@ -178,8 +182,8 @@ class SpaceTimeScorer:
         return cls(about["model_id"], stored.catalogue, model, device)
 
 
-def pairs_of(known: Memory, items: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
-    """Which pair of the memory each chosen item [Q, K] is, and whether it is one: [Q, K] each."""
+def pairs_of(known: Memory | Barred, items: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """Which pair of a query and an item each chosen item [Q, K] is, and whether it is one: [Q, K] each."""
     keys = known.query * n_items + known.item
     if not len(keys):
         return torch.zeros_like(items), torch.zeros_like(items, dtype=torch.bool)

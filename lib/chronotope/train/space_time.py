@@ -14,12 +14,13 @@ vectors, H size of the encoder's state, F memory features, C numbers of the cont
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from chronotope.config import TrainSettings
+from chronotope.train.barred import met
 from chronotope.train.encoders import Variational, encoder
 from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
@@ -60,7 +61,8 @@ class SpaceTime(nn.Module):
         super().__init__()
         dim, hidden = settings.dim, settings.hidden
         self.smoothing = settings.label_smoothing
-        self.half_lives_days, self.has_sequence, self.has_memory = half_lives_days, settings.sequence, settings.memory
+        self.half_lives_days, self.repeats = half_lives_days, settings.repeats
+        self.has_sequence, self.has_memory = settings.sequence, settings.memory
         self.waves = Waves(tables.place)
         self.slot = SlotVectors()
         self.action = Vectors(len(catalogue.actions), ACTION_DIM)
@@ -112,9 +114,11 @@ class SpaceTime(nn.Module):
     def remember(self, batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Memory:
         """What the queries of a batch know of single items; a model without memory does not look.
 
+        Where nobody comes back to an item, those that were met are barred.
         Items that are neither met nor in `among` [C] are left out; None leaves out none.
         """
-        return memory(batch, tables, among) if self.has_memory else nothing(batch)
+        known = memory(batch, tables, among) if self.has_memory else nothing(batch)
+        return known if self.repeats else replace(known, barred=met(batch))
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """What is kept of each query's known steps [Q, H + 2E]: encoder state, long and short mean; zeros for none.

@@ -1,0 +1,50 @@
+"""What is barred: the items that a query knows its user to have met, and their scores alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotope.train.barred import NEVER, Barred, bar, met, nothing_barred
+from chronotope.train.inputs import batch_of
+from chronotope.train.tables import item_tables
+from tests.train import chance
+
+CPU = torch.device("cpu")
+
+
+def met_by(users, queries, query):
+    """The known items that a query may know, step by step."""
+    user, steps = queries.user[query], range(min(queries.known_steps[query], users.length[queries.user[query]]))
+    hidden = range(queries.hidden_from[query], queries.hidden_to[query])
+    return {int(users.item[user, step]) for step in steps if step not in hidden} - {-1}
+
+
+@given(seed=st.integers(0, 10**6))
+def test_met_is_what_the_query_knows_its_user_to_have_met(seed):
+    known, users, queries = chance.world(seed)
+    found = met(batch_of(users, queries, item_tables(known, CPU), CPU))
+    pairs = set(zip(found.query.tolist(), found.item.tolist(), strict=True))
+    assert pairs == {(q, item) for q in range(len(queries.user)) for item in met_by(users, queries, q)}
+    assert found.query.tolist() == sorted(found.query.tolist())
+
+
+@pytest.mark.parametrize(("start", "end", "expected"), [(0, 2, [(0, 4), (1, 5)]), (1, 4, [(0, 5), (2, 6), (2, 7)])])
+def test_pairs_of_some_queries_count_from_the_first_of_them(start, end, expected):
+    pairs = Barred(torch.tensor([0, 1, 3, 3, 4]), torch.tensor([4, 5, 6, 7, 8])).of_queries(start, end)
+    assert list(zip(pairs.query.tolist(), pairs.item.tolist(), strict=True)) == expected
+
+
+def test_barred_scores_are_never_and_pass_no_gradient():
+    scores = torch.zeros(2, 3, requires_grad=True)
+    place = torch.tensor([2, -1, 0, 1])  # item 1 is not asked about
+    found = bar(scores * 1.0, Barred(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 3])), place)
+    assert found.tolist() == [[0.0, 0.0, NEVER], [0.0, NEVER, 0.0]]
+    found.sum().backward()
+    assert scores.grad.tolist() == [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+
+
+def test_nothing_barred_changes_nothing():
+    assert bar(torch.ones(2, 3), nothing_barred(CPU), torch.arange(3)).tolist() == [[1.0] * 3] * 2
