@@ -9,9 +9,9 @@ time go by the position in the file. The last item of each user is the test, the
 Protocol, the same for all contestants. Candidates are all items that occur in the histories known when it is asked:
 for the test, all rows but the test's own. A test item that occurs nowhere there is a miss, never left out. Items that
 the user has already met are not ranked, as is usual for film ratings (the published figures of RecTools and
-bert4rec_repro filter them); `--seen keep` ranks them, for logs in which people repeat themselves. Ties count against a
-contestant. The time of the asked item is told to nobody, and no clock is known: the model sees the gaps between past
-steps, but no hour.
+bert4rec_repro filter them), nor does the model learn to rank them; `--seen keep` ranks them, for logs in which people
+repeat themselves. Ties count against a contestant. The time of the asked item is told to nobody, and no clock is
+known: the model sees the gaps between past steps, but no hour.
 
 Peers run in an environment of their own (`benchmarks/peers/`; made on first use, or `--peers-python`), are tuned over
 `benchmarks/peers/grids.py` on validation, fitted again with validation joined, and scored on the test once for each

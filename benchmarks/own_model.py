@@ -16,7 +16,7 @@ from benchmarks.asked import Asked, scores_of
 from benchmarks.held_out import HeldOut
 from benchmarks.ranked import ndcg
 from benchmarks.ratings import Split
-from chronotope.config import load_settings
+from chronotope.config import Settings, load_settings
 from chronotope.train.fit import fit
 from chronotope.train.histories import STEP_FIELDS
 from chronotope.train.past import counted_by
@@ -77,9 +77,7 @@ def own(
     """Train every choice with the first seed, and the one with the best NDCG@10 on validation with the others too."""
     validation, test = HeldOut(parts.train, parts.validation, hide_seen), HeldOut(parts.known, parts.test, hide_seen)
     choices = LARGE_CHOICES if len(parts.known) >= LARGE_ROWS else CHOICES
-
-    as_asked = (*AS_ASKED, f"train.repeats={'false' if hide_seen else 'true'}")
-    settings = {name: load_settings(config, overrides=[*as_asked, *of, *overrides]) for name, of in choices.items()}
+    settings = {name: settings_of(of, hide_seen, config, overrides) for name, of in choices.items()}
 
     def trained(name: str, seed: int) -> SpaceTimeScorer:
         model = folder / f"{name}-{seed}"
@@ -102,6 +100,12 @@ def own(
         now = by_moment(model, log.files, log.histories, gap_s)
         rows.append(test.predicted("chronotope", seed, all_scores(now, log.histories, test)))
     return Own(best, found, pd.concat(rows))
+
+
+def settings_of(choice: Sequence[str], hide_seen: bool, config: Path, overrides: Sequence[str]) -> Settings:
+    """The settings of a choice: what is hidden from the rankings is nothing to learn."""
+    repeats = f"train.repeats={'false' if hide_seen else 'true'}"
+    return load_settings(config, overrides=[*AS_ASKED, repeats, *choice, *overrides])
 
 
 def without_last(histories: pd.DataFrame) -> pd.DataFrame:

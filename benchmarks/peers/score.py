@@ -3,7 +3,7 @@
     python -m benchmarks.peers.score MODULE HISTORY OUT SEED SETTINGS
 
 HISTORY is NumPy's file of [2, P] integers, the users and the items of P steps, from 0, each user's steps together and
-in time order; no Parquet, for a short program that read it with pyarrow 14 sometimes aborts as it ends. SETTINGS is a
+in time order; no Parquet: a short program that has read some with pyarrow 14 sometimes aborts as it ends. SETTINGS is a
 JSON list; for the n-th of them OUT/n.npy holds the scores, [U, N] float32, and a line with n is printed once it is
 there, so that the reader can take it away while the next one is made. A peer sees no answer: which settings are best,
 and what the ranks are, is found by who called it.

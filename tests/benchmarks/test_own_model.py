@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from benchmarks.own_model import as_of, by_moment, without_last
+from benchmarks.own_model import CHOICES, as_of, by_moment, settings_of, without_last
+from benchmarks.report import ROOT
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import item_tables
@@ -20,6 +21,13 @@ def scorer_of(catalogue, settings):
     return SpaceTimeScorer(
         "m", catalogue, SpaceTime(catalogue, item_tables(catalogue, CPU), settings.train, (30.0, 3.0))
     )
+
+
+def test_what_is_hidden_from_the_rankings_is_barred_in_training():
+    config, overrides = ROOT / "conf" / "chronotope.yaml", ["train.epochs=3"]
+    hidden, kept = (settings_of(CHOICES["sequence"], hide, config, overrides).train for hide in (True, False))
+    assert (hidden.repeats, kept.repeats) == (False, True)
+    assert (hidden.epochs, hidden.memory, hidden.mask_previous) == (3, False, 0.0)
 
 
 def test_everybody_is_told_what_was_trending_when_they_were_last_seen(defaults, tmp_path):

@@ -106,6 +106,22 @@ def test_nothing_from_after_a_query_changes_its_rank(spark, defaults, small, pro
             assert found[query, model, protocol] == row
 
 
+def test_where_nobody_comes_back_what_was_met_ranks_last_for_every_scorer(spark, defaults, small):
+    train = defaults.train.model_copy(update={"repeats": False})
+    found = ranked(spark, defaults.model_copy(update={"train": train}), log(*PAST, *TAIL))
+    assert set(found) == set(small)
+    for (query, model, protocol), row in found.items():
+        if query in ("e005", "e006"):  # of i01 and i02, which u has met
+            assert row["rank"] == 6
+            assert set(row["top"][-2:]) == {"i01", "i02"}
+        if query in ("e008", "e009"):  # v knows i03, the stranger nothing
+            before = small[query, model, protocol]
+            assert row["rank"] == before["rank"]
+            assert row["top"] == [item for item in before["top"] if query == "e009" or item != "i03"] + (
+                ["i03"] if query == "e008" else []
+            )
+
+
 def test_of_two_events_in_one_second_neither_is_known_to_the_other(spark, defaults):
     found = ranked(spark, defaults, log(*PAST, ("u", "i04", 8), ("u", "i05", 8)))
     tops = [found[query, "last_item", "tail_next"]["top"][0] for query in ("e005", "e006")]

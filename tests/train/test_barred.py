@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotope.train.barred import NEVER, Barred, bar, met, nothing_barred
+from chronotope.train.barred import NEVER, Barred, bar, mean_of_others, met_items, nothing_barred
 from chronotope.train.inputs import batch_of
+from chronotope.train.known import met_pairs
 from chronotope.train.tables import item_tables
 from tests.train import chance
 
@@ -24,10 +25,12 @@ def met_by(users, queries, query):
 
 @given(seed=st.integers(0, 10**6))
 def test_met_is_what_the_query_knows_its_user_to_have_met(seed):
+    """The same before it is a batch of tensors."""
     known, users, queries = chance.world(seed)
-    found = met(batch_of(users, queries, item_tables(known, CPU), CPU))
-    pairs = set(zip(found.query.tolist(), found.item.tolist(), strict=True))
-    assert pairs == {(q, item) for q in range(len(queries.user)) for item in met_by(users, queries, q)}
+    found = met_items(batch_of(users, queries, item_tables(known, CPU), CPU))
+    expected = {(q, item) for q in range(len(queries.user)) for item in met_by(users, queries, q)}
+    assert set(zip(*(indices.tolist() for indices in found), strict=True)) == expected
+    assert set(zip(*(indices.tolist() for indices in met_pairs(users, queries)), strict=True)) == expected
     assert found.query.tolist() == sorted(found.query.tolist())
 
 
@@ -44,6 +47,13 @@ def test_barred_scores_are_never_and_pass_no_gradient():
     assert found.tolist() == [[0.0, 0.0, NEVER], [0.0, NEVER, 0.0]]
     found.sum().backward()
     assert scores.grad.tolist() == [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+
+
+def test_the_mean_of_others_leaves_out_what_is_barred():
+    log_p = torch.tensor([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0], [1.0, 2.0, 4.0]])
+    barred, place = Barred(torch.tensor([0, 2, 2, 2]), torch.tensor([3, 1, 2, 3])), torch.tensor([0, -1, 1, 2])
+    found = mean_of_others(log_p, torch.tensor([0.5, 0.25, 0.25]), barred, place)
+    assert found.tolist() == pytest.approx([(0.5 + 0.5) / 0.75, 0.5 + 0.5 + 1.0, 0.5 / 0.5])
 
 
 def test_nothing_barred_changes_nothing():

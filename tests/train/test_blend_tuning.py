@@ -10,7 +10,7 @@ from chronotope.train import tuning
 from chronotope.train.blend import KINDS, START, CountBlend, yardsticks
 from chronotope.train.counts import AFTER_PREVIOUS
 from chronotope.train.known import known_before, midnight_s, taken
-from chronotope.train.tuning import last_queries, scale, tune
+from chronotope.train.tuning import Lesson, last_queries, scale, tune, vector, without_met
 from tests.train.small import DAY_S, HOUR_S, MONDAY_S, catalogue, counted, history, queries, users
 
 DAYS = 20
@@ -81,6 +81,30 @@ def test_without_queries_the_start_is_kept():
     blend = tune(known, who, taken(queries({}), nothing), nothing, seed=1)
     assert blend.weights["next"] == START
     assert set(blend.weights["morning"]) == set(START) - set(AFTER_PREVIOUS)
+
+
+def test_where_nobody_comes_back_met_items_are_no_candidates_and_no_lesson():
+    known = catalogue()
+    who = users([history("u", [0, 0, 0, 1, 0])], known)
+    asked = queries(
+        *[{"known_steps": step, "at_s": who.at_s[0, step], "slot": 9, "previous_known": True} for step in (3, 4)]
+    )
+    truths = np.array([1, 0])
+    assert without_met(who, asked, truths).tolist() == [1, -1]
+    counting = CountBlend(known, dict.fromkeys(KINDS, START))
+    ranks = [Lesson.of(counting, who, asked, truths, repeats).mrr(vector()) for repeats in (True, False)]
+    first, second = 1 / ranks_of(counting.evidence(who, asked).scores(np.tile(vector(), (2, 1))), truths)
+    assert ranks[0] == pytest.approx((first + second) / 2)
+    assert second == 1.0
+    # Of the six the others tie for the first query: only what was met, i00, ranks behind the truth.
+    assert ranks[1] == pytest.approx((1 / 5 + 1 / 6) / 2)
+
+
+def test_blends_are_tuned_without_what_was_met(planted, monkeypatch):
+    monkeypatch.setattr(tuning, "DRAWS", 10)
+    known, who, cut = planted
+    asked = last_queries(who, cut, "UTC", seed=1)
+    assert tune(known, who, *asked, seed=1, repeats=False).weights != tune(known, who, *asked, seed=1).weights
 
 
 def test_the_scale_makes_the_softmax_a_probability():

@@ -17,6 +17,7 @@ from chronotope.train.examples import (
     replaced,
     session_starts,
 )
+from chronotope.train.known import met_pairs
 from chronotope.train.loading import READ_USERS
 from tests.train import small
 
@@ -73,6 +74,28 @@ def test_where_nobody_comes_back_only_first_meetings_are_asked_for(period, tmp_p
     expected = first if period is ALWAYS else [("u", 9)]
     found = drawn(small.write(tmp_path, rows), period, repeats=False)
     assert sorted(targets(found)) == [(user, small.MONDAY_S + step * small.HOUR_S) for user, step in expected]
+
+
+def test_where_nobody_comes_back_no_truth_has_been_met(tmp_path):
+    rows = [small.history(f"u{n}", [(n + k * k) % 6 for k in range(40)], days(10, 4)) for n in range(3)]
+    files = small.write(tmp_path, rows)
+    batches = [batch for seed in range(5) for batch in drawn(files, seed=seed, steps=9, queries=3,
+               hide_previous=0.3, hide_lately=0.5, repeats=False)]  # fmt: skip
+    assert {len(batch.truth) > 0 for batch in batches} == {True}
+    for batch in batches:
+        query, item = met_pairs(batch.whole, batch.of_whole)
+        assert len(query) or (batch.of_whole.known_steps == 0).all()
+        assert (item != batch.truth[query]).all()
+
+
+def test_a_batch_is_full_of_what_is_asked_for(tmp_path):
+    """Of windows without any there is no batch."""
+    rows = [small.history(f"u{n}", [0, 1, 2] + [n % 3] * 30) for n in range(20)]
+    sizes = [len(batch.truth) for batch in drawn(small.write(tmp_path, rows), steps=4, queries=10, repeats=False)]
+    assert sum(sizes) == 60
+    assert min(sizes) >= 3
+    assert max(sizes) <= 12
+    assert len(sizes) <= 8
 
 
 def test_batches_hold_about_as_many_queries_as_asked_for(tmp_path):
@@ -181,8 +204,7 @@ def test_sessions_start_after_a_day_without_steps():
 
 
 def test_nobody_to_ask_about(tmp_path):
-    (batch,) = drawn(small.write(tmp_path, [small.history("u", [])]))
-    assert (len(batch.truth), len(batch.queries.user), batch.users.user_ids) == (0, 0, [])
+    assert drawn(small.write(tmp_path, [small.history("u", []), small.history("v", [9])])) == []
 
 
 def test_regions_are_told_to_half(tmp_path):

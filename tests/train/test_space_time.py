@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from chronotope.train.barred import met
+from chronotope.train.barred import met_items
 from chronotope.train.inputs import batch_of
 from chronotope.train.memory import FEATURES
 from chronotope.train.scoring import Counted
@@ -78,7 +78,7 @@ def test_where_nobody_comes_back_what_was_met_is_barred_and_the_answer_is_the_sa
     with_repeats, without = (model_of(defaults, known, memory=has_memory, repeats=r) for r in (True, False))
     assert len(with_repeats.remember(batch, tables).barred.query) == 0
     remembered = without.remember(batch, tables)
-    assert all(torch.equal(*pair) for pair in zip(remembered.barred, met(batch), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(remembered.barred, met_items(batch), strict=True))
     assert len(remembered.barred.query) > 0
     (_, one), (_, other) = (answered(model, known, users, queries) for model in (with_repeats, without))
     assert torch.equal(one.wanted, other.wanted)

@@ -16,9 +16,10 @@ from chronotope.config import Settings
 from chronotope.evaluate.ranking import ranks_of, top_items
 from chronotope.places import EARTH_RADIUS_M
 from chronotope.tables.runs import RANKS
+from chronotope.train.barred import NEVER
 from chronotope.train.batches import flat, users_of
 from chronotope.train.examples import trimmed
-from chronotope.train.known import known_before, middle_of_hour, midnight_s, taken
+from chronotope.train.known import known_before, met_pairs, middle_of_hour, midnight_s, taken
 from chronotope.train.scoring import MOST_QUERIES, Doubles, Ints, Queries, Scorer, Users
 
 ASKED_FIELDS = [f"asked_{name}" for name in ("at_s", "query_id", "item_id", "slot", "lat", "lon", "language")]
@@ -36,6 +37,7 @@ class Asking:
     heavy_events: int
     near_m: float
     n_shown: int  # items kept of each list, as many as the longest of evaluate.ks
+    repeats: bool  # whether items that the user has met are candidates
 
     @classmethod
     def of(cls, settings: Settings) -> Asking:
@@ -47,6 +49,7 @@ class Asking:
             heavy_events=chosen.heavy_events,
             near_m=chosen.near_m,
             n_shown=max(chosen.ks),
+            repeats=settings.train.repeats,
         )
 
 
@@ -75,7 +78,7 @@ def rank_users(frame: pd.DataFrame, scorers: Sequence[Scorer], asking: Asking) -
                 part = np.arange(start, min(start + size, len(rows)))
                 # Of those asked about alone: who is long would else be encoded again for each part of the queries.
                 of_part = trimmed(users, taken(queries, part))
-                yield rank_queries(rows.iloc[part], scorer, *of_part, truths[part], asking.n_shown)
+                yield rank_queries(rows.iloc[part], scorer, *of_part, truths[part], asking)
 
 
 def flattened(frame: pd.DataFrame) -> pd.DataFrame:
@@ -108,16 +111,21 @@ def queries_of(users: Users, asked: pd.DataFrame, protocol: str, time_zone: str)
 
 
 def rank_queries(
-    rows: pd.DataFrame, scorer: Scorer, users: Users, queries: Queries, truths: Ints, n_shown: int
+    rows: pd.DataFrame, scorer: Scorer, users: Users, queries: Queries, truths: Ints, asking: Asking
 ) -> pd.DataFrame:
-    """The rows with the scorer's answer: rank, n_candidates and top."""
+    """The rows with the scorer's answer: rank, n_candidates and top.
+
+    Where nobody comes back to an item, no scorer loses by what was met: it ranks last for all of them.
+    """
     scores = scorer.score(scorer.encode(users, queries), users, queries)
+    if not asking.repeats:
+        scores[met_pairs(users, queries)] = NEVER
     item_ids = np.array(scorer.catalogue.item_ids, dtype=object)
     answered = rows.assign(
         model=scorer.model_id,
         rank=ranks_of(scores, truths),
         n_candidates=len(item_ids),
-        top=list(item_ids[top_items(scores, n_shown)]),
+        top=list(item_ids[top_items(scores, asking.n_shown)]),
     )
     return answered[RANKED_FIELDS]
 

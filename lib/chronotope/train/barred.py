@@ -3,7 +3,7 @@
 They take no part in the softmax. A model that must learn from the log itself that a film is rated once spends on it
 much of what it can learn, and ranks the other films worse.
 
-Letters: Q queries, L steps, N items, C of them asked about, P pairs.
+Letters: Q queries, N items, C of them asked about, P pairs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from chronotope.train.inputs import Batch
 
-NEVER = -1e4  # score of a barred item: finite, and nothing is left of its probability
+NEVER = -1e4  # score of a barred item: finite, and nothing is left of its probability beside any other item's
 
 
 class Barred(NamedTuple):
@@ -35,7 +35,7 @@ def nothing_barred(device: torch.device) -> Barred:
     return Barred(*torch.empty(2, 0, dtype=torch.int64, device=device))
 
 
-def met(batch: Batch) -> Barred:
+def met_items(batch: Batch) -> Barred:
     """The items that each query knows its user to have met."""
     everyone = torch.arange(len(batch.user), device=batch.user.device)
     query, step = batch.knows(everyone, batch.item.shape[1]).nonzero(as_tuple=True)
@@ -45,6 +45,18 @@ def met(batch: Batch) -> Barred:
 
 def bar(scores: Tensor, barred: Barred, place: Tensor) -> Tensor:
     """The scores [Q, C] with `NEVER`, in place, where an item is barred; `place` [N] is its column, -1 for none."""
+    return scores.index_put_(cells(barred, place), scores.new_tensor(NEVER))
+
+
+def mean_of_others(log_p: Tensor, weight: Tensor, barred: Barred, place: Tensor) -> Tensor:
+    """Each query's mean of log-probabilities [Q, C] by weights [C] that sum to one, over what is not barred: [Q]."""
+    query, column = cells(barred, place)
+    none = log_p.new_zeros(len(log_p))
+    barred_sum = none.index_add(0, query, log_p[query, column] * weight[column])
+    return (log_p @ weight - barred_sum) / (1 - none.index_add(0, query, weight[column])).clamp(min=1e-6)
+
+
+def cells(barred: Barred, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the barred items that are asked about."""
     column = place[barred.item]
-    there = column >= 0
-    return scores.index_put_((barred.query[there], column[there]), scores.new_tensor(NEVER))
+    return barred.query[column >= 0], column[column >= 0]

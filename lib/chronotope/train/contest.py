@@ -91,7 +91,7 @@ def tuned(sample: pd.DataFrame, catalogue: Catalogue | None, of: Contest, settin
         sample: what `tuning_sample` gave.
         catalogue: what was counted before `of.tuning_from`; None when that is nothing.
         of: the night's contest.
-        settings: section night.
+        settings: section night, and whether people come back to items.
 
     """
     if catalogue is None:
@@ -99,7 +99,8 @@ def tuned(sample: pd.DataFrame, catalogue: Catalogue | None, of: Contest, settin
     users = before(users_of(sample, catalogue), of.cut.timestamp())
     night = settings.night
     queries, truths = last_queries(users, of.tuning_from.timestamp(), night.time_zone, night.seed)
-    return tune(catalogue, users, queries, truths, night.seed, of.counts).weights
+    repeats = settings.train.repeats
+    return tune(catalogue, users, queries, truths, night.seed, of.counts, repeats).weights
 
 
 def contestants(folders: Sequence[Path], device: Literal["auto", "cpu", "cuda"]) -> list[Scorer]:

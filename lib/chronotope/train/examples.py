@@ -35,7 +35,8 @@ FILLERS = {
 class Period:
     """Which steps are targets: those from `start_s` to before `end_s` (epoch seconds); later steps do not exist.
 
-    Of these each user's last step may be the only target, or not exist either: it then is what validates.
+    Of these each user's last step may be the only target, or not exist either: it then is what validates. Where nobody
+    comes back to an item, a step that does is no target, also where it is the last.
     """
 
     start_s: float
@@ -83,15 +84,16 @@ def examples(
     seed: int,
     load: Loader = load_parquet,
 ) -> Iterator[Examples]:
-    """Batches of windows of similar length in seeded order; every target once.
+    """Batches of windows of similar length in seeded order; every target once, and no batch without one.
 
     Windows are shuffled and sorted by length among the users of a frame of the loader's.
 
     Args:
         files: Parquet files with rows of `histories`.
-        catalogue: items that it does not know are steps, but no targets.
+        catalogue: items that it does not know are steps, but no targets; where nobody comes back, those that were met
+            neither.
         period: whose steps are the targets.
-        sampling: window and batch sizes, share of queries whose previous step is hidden.
+        sampling: window and batch sizes, what is hidden, and whether people come back to items.
         seed: another one gives another order, other hidden steps and regions.
         load: who reads the files.
 
@@ -101,18 +103,18 @@ def examples(
         whole = before(users_of(frame, catalogue), period.end_s)
         if period.steps == "but_last":
             whole = shortened(whole, np.maximum(whole.length - 1, 0))
-        windows = cut(whole, period, sampling.window_steps)
         wanted = whole.item >= 0 if sampling.repeats else first_at_item(whole.item)
+        windows = cut(whole, period, sampling.window_steps)
+        n_targets = targets_of(windows, wanted)
+        windows, n_targets = picked(windows, n_targets > 0), n_targets[n_targets > 0]
         starts, size = session_starts(whole), windows.end - windows.first
         # Windows of about one length side by side; the noise lets different ones meet in every epoch.
         order = np.argsort(size + random.uniform(0, sampling.window_steps / 8, len(size)), kind="stable")
-        n_queries = np.cumsum((windows.end - windows.target)[order])
+        n_queries = np.cumsum(n_targets[order])
         ends = np.flatnonzero(np.diff(n_queries // sampling.batch_queries, append=np.inf)) + 1
-        batches = np.split(order, ends[:-1])
+        batches = np.split(order, ends[:-1]) if len(order) else []
         for index in random.permutation(len(batches)):
-            chosen = batches[index]
-            batch = Windows(*(getattr(windows, name)[chosen] for name in ("row", "first", "target", "end")))
-            yield asked(whole, wanted, starts, batch, sampling, random)
+            yield asked(whole, wanted, starts, picked(windows, batches[index]), sampling, random)
 
 
 def frames(files: Sequence[Path], random: np.random.Generator, load: Loader) -> Iterator[pd.DataFrame]:
@@ -169,6 +171,18 @@ def cut(users: Users, period: Period, steps: int) -> Windows:
         target = np.maximum(target, users.length[row] - 1)
     keep = (target < end) & (last_s >= period.start_s)
     return Windows(row[keep], first[keep], target[keep], end[keep])
+
+
+def targets_of(windows: Windows, wanted: Bools) -> Ints:
+    """How many steps of each window are to be predicted and `wanted` [R, L]."""
+    before = np.concatenate([np.zeros((len(wanted), 1), np.int64), np.cumsum(wanted, axis=1)], axis=1)
+    n_targets: Ints = before[windows.row, windows.end] - before[windows.row, windows.target]
+    return n_targets
+
+
+def picked(windows: Windows, chosen: Ints | Bools) -> Windows:
+    """Some of the windows."""
+    return Windows(*(getattr(windows, name)[chosen] for name in ("row", "first", "target", "end")))
 
 
 def asked(

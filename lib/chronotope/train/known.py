@@ -51,6 +51,16 @@ def middle_of_hour(at_s: Doubles) -> Doubles:
     return middle
 
 
+def met_pairs(users: Users, queries: Queries) -> tuple[Ints, Ints]:
+    """Queries and the items of the catalogue that they know their users to have met, once for each step: [P], [P]."""
+    steps = np.arange(users.item.shape[1])
+    known = steps < np.minimum(queries.known_steps, users.length[queries.user])[:, None]  # [Q, L]
+    if queries.hidden_from is not None and queries.hidden_to is not None:
+        known &= (steps < queries.hidden_from[:, None]) | (steps >= queries.hidden_to[:, None])
+    query, step = np.nonzero(known & (users.item[queries.user] >= 0))
+    return query, users.item[queries.user[query], step]
+
+
 def taken(queries: Queries, rows: Ints) -> Queries:
     """Some of the queries, in the order of the rows."""
     arrays = {field.name: getattr(queries, field.name) for field in fields(Queries)}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from chronotope.train.barred import bar
+from chronotope.train.barred import bar, mean_of_others
 from chronotope.train.memory import Memory
 from chronotope.train.space_time import Answer
 
@@ -57,7 +57,7 @@ def sampled(popularity: Tensor, certain: Tensor, size: int, generator: torch.Gen
 class Penalties:
     """What is added to the cross-entropy."""
 
-    label_smoothing: float = 0.0  # share of the truth that is spread evenly over all items
+    label_smoothing: float = 0.0  # share of the truth that is spread evenly over all items that are not barred
     kl_weight: float = 0.0  # of the states' divergence from the unit Gaussian
 
 
@@ -104,9 +104,12 @@ def backward(
         asked = torch.cat([cuts[0][part], functional.one_hot(era[part], len(biases)).to(vectors.dtype)], dim=1)
         logits = asked @ torch.cat([cuts[2].T, cuts[3] + candidates.log_weight])
         logits = added(logits, cuts[1][pairs], query[pairs] - start, place[item[pairs]])
-        log_p = functional.log_softmax(bar(logits, memory.barred.of_queries(start, start + rows), place), dim=1)
+        barred = memory.barred.of_queries(start, start + rows)
+        log_p = functional.log_softmax(bar(logits, barred, place), dim=1)
         told = log_p.gather(1, place[truth[part], None])[:, 0]
-        loss = -((1 - smoothing) * told + smoothing * (log_p @ even)).sum() / max(1, len(truth))
+        loss = -((1 - smoothing) * told).sum() / max(1, len(truth))
+        if smoothing:
+            loss = loss - smoothing * mean_of_others(log_p, even, barred, place).sum() / max(1, len(truth))
         total -= told.sum().item() / max(1, len(truth))
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types for it

@@ -174,7 +174,8 @@ class SpaceTimeScorer:
         tables = item_tables(stored.catalogue, torch.device("cpu"))
         try:
             long, short = about["half_lives_days"]
-            train = TrainSettings.model_validate(about["settings"])
+            # Models of before this setting was there had all items in their softmax.
+            train = TrainSettings.model_validate({"repeats": True} | about["settings"])
             model = SpaceTime(stored.catalogue, tables, train, (long, short))
             model.load_state_dict(stored.tensors)
         except (KeyError, RuntimeError, ValueError) as error:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from chronotope.config import TrainSettings
-from chronotope.train.barred import met
+from chronotope.train.barred import met_items
 from chronotope.train.encoders import Variational, encoder
 from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
@@ -118,7 +118,7 @@ class SpaceTime(nn.Module):
         Items that are neither met nor in `among` [C] are left out; None leaves out none.
         """
         known = memory(batch, tables, among) if self.has_memory else nothing(batch)
-        return known if self.repeats else replace(known, barred=met(batch))
+        return known if self.repeats else replace(known, barred=met_items(batch))
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """What is kept of each query's known steps [Q, H + 2E]: encoder state, long and short mean; zeros for none.

@@ -5,14 +5,17 @@ Letters: Q queries, N items, L steps, F features.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from chronotope.evaluate.ranking import ranks_of
+from chronotope.train.barred import NEVER
 from chronotope.train.blend import KINDS, START, CountBlend
 from chronotope.train.counts import AFTER_PREVIOUS, FEATURES, Evidence
-from chronotope.train.known import known_before, midnight_s, taken
+from chronotope.train.known import known_before, met_pairs, midnight_s, taken
 from chronotope.train.scoring import Catalogue, Doubles, Floats, Ints, Queries, Users
 
 DRAWS = 200  # blends tried per kind of query
@@ -24,7 +27,13 @@ SCALES = (1e-2, 1e2)  # between which the scale of the scores is looked for
 
 
 def tune(
-    catalogue: Catalogue, users: Users, queries: Queries, truths: Ints, seed: int, model_id: str = "counts"
+    catalogue: Catalogue,
+    users: Users,
+    queries: Queries,
+    truths: Ints,
+    seed: int,
+    model_id: str = "counts",
+    repeats: bool = True,
 ) -> CountBlend:
     """The blend with the best mean reciprocal rank on the queries, scaled so that its softmax is a probability.
 
@@ -40,29 +49,64 @@ def tune(
         truths: [Q] columns of the items that followed; queries with -1 say nothing about weights and are left out.
         seed: another one tries other weights.
         model_id: the scorer's name.
+        repeats: whether items that the user has met are candidates, and coming back to them is something to learn.
 
     """
     start = CountBlend(catalogue, dict.fromkeys(KINDS, START))
+    truths = truths if repeats else without_met(users, queries, truths)
     weights = {}
     for kind, known in zip(KINDS, (False, True), strict=True):
         chosen = np.flatnonzero((queries.previous_known == known) & (truths >= 0))[:MAX_QUERIES]
-        evidence = start.evidence(users, taken(queries, chosen))
-        best = search(evidence, truths[chosen], np.random.default_rng([seed, known])) if len(chosen) else vector()
+        lesson = Lesson.of(start, users, taken(queries, chosen), truths[chosen], repeats)
+        best = search(lesson, np.random.default_rng([seed, known])) if len(chosen) else vector()
         told = [feature for feature in FEATURES if known or feature not in AFTER_PREVIOUS]
         weights[kind] = {f: round(float(best[FEATURES.index(f)]), 6) for f in told if best[FEATURES.index(f)]}
     return CountBlend(catalogue, weights, model_id)
 
 
-def search(evidence: Evidence, truths: Ints, random: np.random.Generator) -> Floats:
+def without_met(users: Users, queries: Queries, truths: Ints) -> Ints:
+    """The truths [Q], -1 for those that the user is known to have met before."""
+    query, item = met_pairs(users, queries)
+    fresh = truths.copy()
+    fresh[query[item == truths[query]]] = -1
+    return fresh
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Queries with what counting says of them, and the items that followed."""
+
+    evidence: Evidence
+    truths: Ints  # [Q]
+    barred: tuple[Ints, Ints]  # queries and items that are no candidates of theirs
+
+    @classmethod
+    def of(cls, counting: CountBlend, users: Users, queries: Queries, truths: Ints, repeats: bool) -> Lesson:
+        """The queries [Q], in which met items are candidates only where people come back to items."""
+        none = np.empty(0, np.int64)
+        return cls(counting.evidence(users, queries), truths, (none, none) if repeats else met_pairs(users, queries))
+
+    def scores(self, weights: Floats) -> Floats:
+        """The scores [Q, N] under weights [F]."""
+        scores = self.evidence.scores(np.broadcast_to(weights, (len(self.truths), len(weights))))
+        scores[self.barred] = NEVER
+        return scores
+
+    def mrr(self, weights: Floats) -> float:
+        """Mean reciprocal rank of the truths under weights [F]."""
+        return float(np.mean(1 / ranks_of(self.scores(weights), self.truths)))
+
+
+def search(lesson: Lesson, random: np.random.Generator) -> Floats:
     """The best weights of `DRAWS` for the mean reciprocal rank of the truths, scaled by likelihood: [F]."""
     best = vector()
-    best_mrr = mrr(evidence, best, truths)
+    best_mrr = lesson.mrr(best)
     for draw in range(1, DRAWS):
         weights = jump(random) if draw <= FREE_DRAWS else step(best, random)
-        found = mrr(evidence, weights, truths)
+        found = lesson.mrr(weights)
         if found > best_mrr:
             best, best_mrr = weights, found
-    return best * np.float32(scale(evidence.scores(repeated(best, truths)), truths))
+    return best * np.float32(scale(lesson.scores(best), lesson.truths))
 
 
 def vector() -> Floats:
@@ -90,16 +134,6 @@ def with_popularity(weights: Doubles) -> Floats:
     """The weights with some popularity at least, so that items without any other evidence are ranked: [F]."""
     weights[0] = max(weights[0], 0.01)
     return weights.astype(np.float32)
-
-
-def mrr(evidence: Evidence, weights: Floats, truths: Ints) -> float:
-    """Mean reciprocal rank of the truths under weights [F]."""
-    return float(np.mean(1 / ranks_of(evidence.scores(repeated(weights, truths)), truths)))
-
-
-def repeated(weights: Floats, truths: Ints) -> Floats:
-    """The same weights for every query: [Q, F]."""
-    return np.broadcast_to(weights, (len(truths), len(weights)))
 
 
 def scale(scores: Floats, truths: Ints) -> float:
