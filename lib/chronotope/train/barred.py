@@ -45,6 +45,8 @@ def met_items(batch: Batch) -> Barred:
 
 def bar(scores: Tensor, barred: Barred, place: Tensor) -> Tensor:
     """The scores [Q, C] with `NEVER`, in place, where an item is barred; `place` [N] is its column, -1 for none."""
+    if not len(barred.query):
+        return scores  # writing nothing would still copy the gradient
     return scores.index_put_(cells(barred, place), scores.new_tensor(NEVER))
 
 

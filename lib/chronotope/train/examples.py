@@ -175,8 +175,8 @@ def cut(users: Users, period: Period, steps: int) -> Windows:
 
 def targets_of(windows: Windows, wanted: Bools) -> Ints:
     """How many steps of each window are to be predicted and `wanted` [R, L]."""
-    before = np.concatenate([np.zeros((len(wanted), 1), np.int64), np.cumsum(wanted, axis=1)], axis=1)
-    n_targets: Ints = before[windows.row, windows.end] - before[windows.row, windows.target]
+    sums = np.pad(np.cumsum(wanted, axis=1), ((0, 0), (1, 0)))  # [R, 1 + L]
+    n_targets: Ints = sums[windows.row, windows.end] - sums[windows.row, windows.target]
     return n_targets
 
 

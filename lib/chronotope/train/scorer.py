@@ -116,8 +116,9 @@ class SpaceTimeScorer:
             for name, values in told.items():
                 parts[name][found] += values
         _, never = pairs_of(known.barred, index, len(self.vectors))
-        parts = {name: values * ~never for name, values in parts.items()}
-        parts["habit"] += NEVER * never
+        if never.any():
+            parts = {name: values * ~never for name, values in parts.items()}
+            parts["habit"] += NEVER * never
         return {name: to_numpy(values * there) for name, values in parts.items()}
 
     def answer(self, states: Floats, users: Users, queries: Queries, among: Ints | None) -> tuple[Memory, Answer]:

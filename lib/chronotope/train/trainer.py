@@ -43,8 +43,7 @@ class Course:
     def examples(self, period: Period, seed: int) -> Iterator[Examples]:
         """The batches of one pass over a period."""
         train = self.settings.train
-        hidden = (train.mask_previous, train.mask_lately)
-        sampling = Sampling(train.max_steps, train.batch_size, *hidden, train.repeats)
+        sampling = Sampling(train.max_steps, train.batch_size, train.mask_previous, train.mask_lately, train.repeats)
         return examples(self.files, self.catalogue, period, sampling, seed, self.load)
 
 
