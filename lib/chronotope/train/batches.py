@@ -35,7 +35,7 @@ def users_of(histories: pd.DataFrame, catalogue: Catalogue) -> Users:
         return padded(known.get_indexer(pd.Index(flat(histories[column]))), real, -1, np.int64)
 
     def numbers(column: str, filler: float = np.nan) -> Doubles:
-        return padded(flat(histories[column]).astype(np.float64), real, filler, np.float64)
+        return padded(flat(histories[column], np.float64), real, filler, np.float64)
 
     return Users(
         user_ids=histories["user_id"].tolist(),
@@ -52,14 +52,16 @@ def users_of(histories: pd.DataFrame, catalogue: Catalogue) -> Users:
     )
 
 
-def flat(arrays: Iterable[npt.ArrayLike]) -> npt.NDArray[np.object_]:
-    """The arrays of a column one after the other; an empty array for none.
+def flat(arrays: Iterable[npt.ArrayLike], dtype: npt.DTypeLike = object) -> npt.NDArray[Any]:
+    """The arrays of a column one after the other; an empty array for none. Among numbers NaN stands for None.
 
     >>> flat([["a", None], [], ["b"]]).tolist()
     ['a', None, 'b']
+    >>> flat([[1, None]], np.float64).tolist()
+    [1.0, nan]
     """
-    parts = [np.asarray(array, dtype=object) for array in arrays]
-    return np.concatenate(parts) if parts else np.empty(0, dtype=object)
+    parts = [np.asarray(array, dtype=dtype) for array in arrays]
+    return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
 
 
 def padded(values: npt.NDArray[Any], real: npt.NDArray[np.bool_], filler: float, dtype: type[T]) -> npt.NDArray[T]:

@@ -143,7 +143,7 @@ def pairs_of(
     features = torch.cat(
         [
             torch.log1p(found / LEAST),
-            shares(found, totals[at]),
+            shares(found, totals.index_select(0, at)),
             mine.float()[:, None],
             (torch.log1p(age_h[at, place]) * mine)[:, None],
             by_category(sums[:, PICKED], own, tables, at, item),

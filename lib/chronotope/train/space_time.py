@@ -149,14 +149,14 @@ class SpaceTime(nn.Module):
             state, divergence = self.variational(state)
         context = self.context(batch, self.dropout(state), known)
         even = self.trust.scaled(known.features)
-        met, items = is_met(known), vectors[known.item]
+        met, items = is_met(known), vectors.index_select(0, known.item)
         recalled = self.recall(even, met, known.query, items, len(states))
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
         asked = [context, self.of_text(long), self.of_text(short), recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
-        familiar = (items * wanted[known.query]).sum(dim=1) * met
+        familiar = (items * wanted.index_select(0, known.query)).sum(dim=1) * met
         said = self.trust(even, context, known.query) - familiar
         return Answer(wanted, said, context, divergence)
 

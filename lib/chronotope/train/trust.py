@@ -53,7 +53,9 @@ class Trust(nn.Module):
         """What scaled features [M, F] of pairs of the queries [M] add to the scores [M], in contexts [Q, C]."""
         base, weigh = self.of_context(context), self.weigh(context)  # [Q, H], [Q, F]
         nothing = self.phi(self.nothing(), base, weigh)
-        said: Tensor = self.phi(even, base[query], weigh[query]) - nothing[query]
+        # On a CPU index_select copies whole rows, and adds up whole rows going back; indexing goes number by number.
+        of_query = [numbers.index_select(0, query) for numbers in (base, weigh)]
+        said: Tensor = self.phi(even, *of_query) - nothing[query]
         return said
 
     def nothing(self) -> Tensor:
@@ -78,9 +80,9 @@ class Trust(nn.Module):
         """
         names = list(dict.fromkeys(self.parts_of))
         columns = [[n for n, part in enumerate(self.parts_of) if part == name] for name in names]
-        nothing, weigh = self.nothing(), self.weigh(context)[query]
+        nothing, weigh = self.nothing(), self.weigh(context).index_select(0, query)
         change = even - nothing
-        told = self.of_context(context)[query] + self.of_features(nothing)
+        told = self.of_context(context).index_select(0, query) + self.of_features(nothing)
         steps = [change[:, of_part] @ self.of_features.weight[:, of_part].T for of_part in columns]
         totals = self.deep(torch.stack([told, *steps], dim=1).cumsum(dim=1))  # [M, 1 + parts]
         alone = change * weigh
