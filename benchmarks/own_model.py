@@ -25,8 +25,12 @@ from chronotope.train.scoring import Catalogue, Doubles, Ints, Scorer
 
 MOMENTS = 12  # at which it is told what was trending
 AS_ASKED = ("train.mask_previous=0", "train.mask_lately=0")  # every query of the test knows all steps before it
-# Wider than for check-ins, with less decay and rates that fall slowly: in such logs nobody comes back to an item.
-WIDE = ("train.hidden=128", "train.weight_decay=0.05", "train.label_smoothing=0")
+# Wider than for check-ins, with less decay and rates that fall slowly: in such logs people hardly come back to an item,
+# the order of steps is chance for the most part, and what one likes is told by all that was met.
+WIDE = (
+    "train.hidden=128", "train.weight_decay=0.05", "train.label_smoothing=0", "train.ahead_share=0.3",
+    "train.half_lives_steps=[5, 1000]",
+)  # fmt: skip
 SEQUENCE = (*WIDE, "train.memory=false", "train.rate_decay=0.9")
 SMALL = ("train.dim=64", "train.batch_size=512")
 CHOICES: Mapping[str, Sequence[str]] = {

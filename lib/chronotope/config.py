@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -105,6 +105,7 @@ class TrainSettings(Section):
     loader: Literal["parquet", "petastorm"]
     dim: int = Field(ge=1)
     hidden: int = Field(ge=1)
+    half_lives_steps: list[Annotated[float, Field(ge=1)]]
     trust_hidden: int = Field(ge=2)
     max_steps: int = Field(ge=2)
     history_steps: int = Field(ge=2)
@@ -120,6 +121,7 @@ class TrainSettings(Section):
     dropout: float = Field(ge=0, lt=1)
     trust_dropout: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=1)
+    ahead_share: float = Field(ge=0, lt=1)
     kl_weight: float = Field(ge=0)
     mask_previous: float = Field(ge=0, le=1)
     mask_lately: float = Field(ge=0, le=1)

@@ -22,7 +22,7 @@ UNITS = ("_s", "_m", "_min", "_days", "_minutes", "_tokens", "_chars", "_events"
 PURE = {
     "night.seed", "night.threads", "train.dim", "train.hidden", "train.trust_hidden", "train.epochs", "train.patience",
     "train.learning_rate", "train.trust_learning_rate", "train.dropout", "train.trust_dropout",
-    "train.label_smoothing", "train.kl_weight",
+    "train.label_smoothing", "train.kl_weight", "train.ahead_share",
     "train.mask_previous", "train.mask_lately", "recommend.k", "recommend.candidates", "evaluate.ks",
     "evaluate.confidence", "alarms.reject_ratio", "alarms.max_psi",
 }  # fmt: skip

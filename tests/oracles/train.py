@@ -254,6 +254,15 @@ def decayed_mean(vectors, times_s, half_life_days):
     return [sum(w * v[k] for w, v in zip(weights, vectors, strict=True)) / whole for k in range(len(vectors[0]))]
 
 
+def mean_by_steps(vectors, half_life_steps, size):
+    """The mean of vectors by how many steps ago they were met; zeros for none."""
+    weights = {ago: 2 ** (-ago / half_life_steps) for ago in vectors}
+    return [
+        sum(weights[ago] * vector[k] for ago, vector in vectors.items()) / sum(weights.values()) if vectors else 0.0
+        for k in range(size)
+    ]
+
+
 def events_before(histories, moment_s):
     """How often each item was met before a moment: steps are dicts of item and at_s."""
     return Counter(s["item"] for steps in histories for s in steps if s["item"] is not None and s["at_s"] < moment_s)

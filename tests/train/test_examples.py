@@ -113,6 +113,29 @@ def test_the_truth_is_the_step_after_the_known_ones(tmp_path):
         assert (queries.previous_known == (queries.known_steps > 0)).all()
 
 
+def test_what_comes_after_the_truth_is_told_up_to_the_end_of_the_period(tmp_path):
+    """Also across windows; unknown items (i09) are none, and where nobody comes back those met before are none."""
+    row = small.history("u", [0, 1, 2, 3, 9, 4, 0, 5])
+    files, period = small.write(tmp_path, [row]), Period(-np.inf, row["occurred_at_s"][7])
+
+    def told(**settings):
+        batches = drawn(files, period, **settings)
+        return sorted((t, after) for b in batches for t, after in zip(b.truth, b.later.tolist(), strict=True))
+
+    ahead = [(0, [-1, -1, -1]), (0, [1, 2, 3]), (1, [2, 3, -1]), (2, [3, -1, 4]), (3, [-1, 4, 0]), (4, [0, -1, -1])]
+    assert told() == ahead
+    once = [(0, [1, 2, 3]), (1, [2, 3, -1]), (2, [3, -1, 4]), (3, [-1, 4, -1]), (4, [-1, -1, -1])]
+    assert told(repeats=False) == once
+
+
+def test_the_last_step_that_validates_is_told_to_nobody(tmp_path):
+    rows = [small.history("u", [0, 1, 2, 5]), small.history("v", [2, 3, 4, 0, 1, 5])]
+    batches = drawn(small.write(tmp_path, rows), Period(-np.inf, np.inf, "but_last"))
+    assert sum(len(batch.truth) for batch in batches) == 8
+    assert not any((batch.later == 5).any() for batch in batches)
+    assert any((batch.later == 2).any() for batch in batches)
+
+
 def days(n_sessions, steps, gap_days=3):
     """Moments of sessions some days apart, of steps an hour apart."""
     session, step = np.divmod(np.arange(n_sessions * steps), steps)

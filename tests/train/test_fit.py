@@ -171,7 +171,9 @@ def test_what_was_saved_is_what_was_trained(short, tmp_path):
     "changes",
     [{"encoder": "gru"}, {"encoder": "transformer"}, {"kl_weight": 0.01, "label_smoothing": 0.1}, {"sequence": False},
      {"memory": False}, {"repeats": False}, {"memory": False, "repeats": False}, {"own_vectors": False},
-     {"mask_previous": 1.0}, {"mask_lately": 1.0}],
+     {"mask_previous": 1.0}, {"mask_lately": 1.0}, {"ahead_share": 0.3}, {"ahead_share": 0.3, "repeats": False},
+     {"half_lives_steps": [5.0, 1000.0]}, {"half_lives_steps": [5.0], "sequence": False},
+     {"half_lives_steps": [5.0], "kl_weight": 0.01, "memory": False}],
     ids=str,
 )  # fmt: skip
 def test_every_setting_can_be_learned_with_and_read_again(changes, short, tmp_path):

@@ -46,11 +46,10 @@ TRUTH = torch.arange(Q)
 ERA = torch.tensor([0, 1, 1, 0, 0, 1, 0])
 
 
-def run(made, candidates=ALL, penalties=NONE, truth=TRUTH, known=None):
+def run(made, candidates=ALL, penalties=NONE, truth=TRUTH, known=None, later=None):
     answer = Answer(made["wanted"], made["said"], torch.zeros(len(truth), 0), made["divergence"])
-    return backward(
-        answer, known or pairs(), made["vectors"], made["biases"], ERA[: len(truth)], truth, candidates, penalties
-    )
+    era = ERA[: len(truth)]
+    return backward(answer, known or pairs(), made["vectors"], made["biases"], era, truth, candidates, penalties, later)
 
 
 def plain(made, candidates=ALL, penalties=NONE):
@@ -145,6 +144,57 @@ def test_barred_items_share_no_softmax(made, chunk, smoothing, candidates, monke
     assert run(made, candidates, Penalties(label_smoothing=smoothing), known=known) == pytest.approx(told, rel=1e-5)
     for tensor, gradient in zip(named, gradients, strict=True):
         assert torch.allclose(tensor.grad, gradient, atol=1e-6)
+
+
+# The items after each truth: all three, none, one, the truth again, one twice, and so on.
+LATER = torch.tensor([[3, 5, 6], [-1, -1, -1], [-1, 4, -1], [3, -1, -1], [9, 9, 0], [0, 1, -1], [-1, -1, 2]])
+
+
+def spread(query, share):
+    """What each item is of the truth of a query, by hand."""
+    weights = {place: losses.AHEAD_DECAY**place for place, item in enumerate(LATER[query].tolist()) if item >= 0}
+    given = torch.zeros(N)
+    given[TRUTH[query]] = 1 - share * bool(weights)
+    for place, weight in weights.items():
+        given[LATER[query, place]] += share * weight / sum(weights.values())
+    return given
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("chunk", [1, 3 * N, 2**24])
+def test_a_share_of_each_truth_is_what_comes_after_it(made, chunk, smoothing, monkeypatch):
+    """Only to be learned from: the loss that is told is that of the truths."""
+    monkeypatch.setattr(losses, "CHUNK_SCORES", chunk)
+    known = pairs()
+    scores = made["wanted"] @ made["vectors"].T + made["biases"][ERA]
+    log_p = torch.log_softmax(scores.index_put((known.query, known.item), made["said"], accumulate=True), dim=1)
+    wanted = torch.stack([spread(query, 0.3) for query in range(Q)])
+    expected = -(((1 - smoothing) * wanted + smoothing / N) * log_p).sum() / Q
+    named = [made[name] for name in ("wanted", "said", "vectors", "biases")]
+    gradients = torch.autograd.grad(expected, named)
+    found = run(made, penalties=Penalties(label_smoothing=smoothing, ahead_share=0.3), later=LATER)
+    assert found == pytest.approx(plain(made).item(), rel=1e-5)
+    for tensor, gradient in zip(named, gradients, strict=True):
+        assert torch.allclose(tensor.grad, gradient, atol=1e-6)
+
+
+def test_what_comes_after_is_not_read_where_it_has_no_share(made):
+    run(made, later=LATER)
+    found = made["wanted"].grad
+    made["wanted"].grad = None
+    run(made)
+    assert torch.equal(found, made["wanted"].grad)
+
+
+def test_what_comes_after_and_is_no_candidate_is_left_out(made):
+    some = Candidates(torch.tensor([0, 1, 2, 3, 4, 5, 6, 9]), torch.zeros(8))
+    without = torch.where(torch.isin(LATER, some.items), LATER, -1)
+    found = []
+    for later in (torch.where(LATER == -1, 10, LATER), without):
+        run(made, some, Penalties(ahead_share=0.3), later=later)
+        found.append(made["wanted"].grad)
+        made["wanted"].grad = None
+    assert torch.equal(*found)
 
 
 def test_a_sample_of_everything_is_everything():

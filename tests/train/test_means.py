@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.train.inputs import batch_of
-from chronotope.train.means import decayed_means
+from chronotope.train.means import decayed_means, step_means
 from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
 from tests.train import chance, small
@@ -44,3 +44,21 @@ def test_a_mean_does_not_fade_with_a_long_absence():
     row = small.history("u", [0, 1], [small.MONDAY_S, small.MONDAY_S + 3000 * small.DAY_S])
     asked = small.queries({"known_steps": 2, "at_s": small.MONDAY_S + 9000 * small.DAY_S})
     assert means(known, small.users([row], known), asked)[0, -4:] == pytest.approx(known.embedding[1], abs=1e-6)
+
+
+@given(
+    known=st.lists(st.lists(st.booleans(), min_size=9, max_size=9), min_size=1, max_size=3),
+    half_lives=st.lists(st.floats(1, 40), max_size=2),
+    reach=st.integers(1, 12),
+    seed=st.integers(0, 1000),
+)
+def test_means_by_steps_agree_with_the_oracle(known, half_lives, reach, seed):
+    there = torch.tensor(known)
+    met = torch.randn(*there.shape, 3, generator=torch.Generator().manual_seed(seed)) * there[..., None]
+    found = step_means(met, there, half_lives, reach)
+    assert found.shape == (*there.shape, 3 * len(half_lives))
+    for user, row in enumerate(known):
+        for last in range(len(row)):
+            vectors = {last - s: met[user, s].tolist() for s in range(last + 1) if row[s] and last - s < reach}
+            expected = [number for half_life in half_lives for number in oracle.mean_by_steps(vectors, half_life, 3)]
+            assert found[user, last].tolist() == pytest.approx(expected, abs=1e-5)

@@ -16,7 +16,7 @@ from chronotope.store.models import StoredModel
 from chronotope.train.barred import NEVER
 from chronotope.train.examples import FILLERS
 from chronotope.train.known import taken
-from chronotope.train.scorer import PARTS, SpaceTimeScorer
+from chronotope.train.scorer import BEFORE, PARTS, SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import item_tables
 from chronotope.train.untimed import is_untimed
@@ -42,9 +42,13 @@ def scorer(defaults):
     return make(defaults, WORLD[0])
 
 
-@pytest.fixture(scope="module", params=["lstm", "gru", "transformer"])
+@pytest.fixture(
+    scope="module",
+    params=[{"encoder": "lstm"}, {"encoder": "gru"}, {"encoder": "transformer"}, {"half_lives_steps": [1.0, 9.0]}],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
 def any_scorer(defaults, request):
-    return make(defaults, WORLD[0], encoder=request.param)
+    return make(defaults, WORLD[0], **request.param)
 
 
 def scores(scorer, users, queries):
@@ -221,9 +225,11 @@ def test_a_model_of_another_version_is_refused(defaults, scorer):
         SpaceTimeScorer.of(StoredModel(about, scorer.model.state_dict(), WORLD[0]))
 
 
-def test_a_model_of_before_items_could_be_barred_is_read_as_it_was(defaults, scorer):
+@pytest.mark.parametrize("absent", [*([name] for name in BEFORE), [*BEFORE]], ids="-".join)
+def test_a_model_of_before_a_setting_was_there_is_read_as_it_was(defaults, scorer, absent):
     settings = defaults.train.model_copy(update={"dim": 8, "hidden": 6, "trust_hidden": 8}).model_dump()
-    del settings["repeats"]
+    for name in absent:
+        del settings[name]
     about = {"kind": "space_time", "model_id": "m", "half_lives_days": [30.0, 3.0], "settings": settings}
     read = SpaceTimeScorer.of(StoredModel(about, scorer.model.state_dict(), WORLD[0]))
     assert (scores(read, *WORLD[1:]) == scores(scorer, *WORLD[1:])).all()

@@ -10,6 +10,7 @@ import torch
 
 from chronotope.train.barred import met_items
 from chronotope.train.inputs import batch_of
+from chronotope.train.means import step_means
 from chronotope.train.memory import FEATURES
 from chronotope.train.scoring import Counted
 from chronotope.train.space_time import Answer, SpaceTime
@@ -54,6 +55,24 @@ def test_a_state_is_zero_where_nothing_is_known_or_some_is_hidden(defaults):
     assert hidden.any()
     assert not states[torch.from_numpy(hidden | nothing), :6].any()
     assert states[torch.from_numpy(~(hidden | nothing)), :6].abs().amax(dim=1).min() > 0
+
+
+def test_means_by_steps_are_kept_beside_the_encoders_state_and_are_asked(defaults):
+    known, users, queries = chance.world(4)
+    model = model_of(defaults, known, half_lives_steps=[1.0, 9.0], max_steps=3)
+    batch, vectors = batch_of(users, queries, item_tables(known, CPU), CPU), model.vectors()
+    states = model.states(batch, vectors)
+    assert states.shape[1] == 6 + 2 * 8 + 2 * 4
+    met = vectors[batch.item.clamp(min=0)] * (batch.item >= 0)[..., None]
+    told = (batch.known > 0) & (batch.hidden_to == batch.hidden_from)
+    expected = batch.at_last(step_means(met, batch.item >= 0, [1.0, 9.0], 3)) * told[:, None]
+    assert torch.equal(states[:, 6:22], expected)
+    assert expected.any()
+    without = torch.cat([states[:, :6], torch.zeros(len(states), 16), states[:, 22:]], dim=1)
+    recalled = model.remember(batch, item_tables(known, CPU))
+    wanted = [model.answer(batch, of, vectors, recalled).wanted for of in (states, without)]
+    assert ((wanted[0] - wanted[1]).abs().amax(dim=1) > 0)[told].any()
+    assert torch.equal(wanted[0][~told], wanted[1][~told])
 
 
 def test_without_a_sequence_memory_speaks_alone(defaults):

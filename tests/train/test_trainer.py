@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from chronotope.train.examples import Period
+from chronotope.train.memory import nothing
 from chronotope.train.past import eras
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import item_tables
@@ -90,13 +91,28 @@ def test_queries_read_windows_for_their_state_and_whole_histories_for_their_memo
 
 
 @pytest.mark.parametrize("exact_items", [6, 4])
-def test_the_truths_and_all_that_memory_speaks_of_are_candidates(defaults, tmp_path, exact_items):
+@pytest.mark.parametrize("without_memory", [True, False])
+def test_truths_what_comes_later_and_all_that_memory_speaks_of_are_candidates(
+    defaults, tmp_path, exact_items, without_memory
+):
     made = trainer_of(defaults, tmp_path, exact_items=exact_items)
     (example, *_) = made.course.examples(made.course.training, 0)
-    known, truth = known_to(made, example), torch.from_numpy(example.truth)
-    items = set(made.candidates(known, truth).items.tolist())
-    assert items >= {*truth.tolist(), *known.item.tolist()}
+    truth, later = torch.from_numpy(example.truth), torch.tensor([[-1, 5, -1]])
+    known = nothing(made.whole_of(example)) if without_memory else known_to(made, example)
+    items = set(made.candidates(known, truth[:1], later).items.tolist())
+    assert items >= {int(truth[0]), 5, *known.item.tolist()}
     assert exact_items == 4 or len(items) == 6
+
+
+def test_a_share_of_the_truth_ahead_is_learned_from_and_not_told(defaults, tmp_path):
+    told, gradients = [], []
+    for share in (0.0, 0.3):
+        made = trainer_of(defaults, tmp_path, ahead_share=share)
+        (example, *_) = made.course.examples(made.course.training, 0)
+        told.append((made.loss(made.model.eval(), example), made.validate()))
+        gradients.append(torch.cat([p.grad.flatten() for p in made.model.parameters() if p.grad is not None]))
+    assert told[0] == told[1]
+    assert not torch.allclose(*gradients, atol=1e-4)
 
 
 def test_nothing_to_learn_from_has_no_loss(defaults, tmp_path):

@@ -32,7 +32,7 @@ def user_states(
     """The rows of the table `user_states`, one per user of `histories`.
 
     `state`, `long` and `short` side by side are what the model's `encode` gives after the user's last step; all
-    three are empty for a model without states, and `long` and `short` for one that keeps no means.
+    three are empty for a model without states, and `long` and `short` for one that keeps no means of texts.
 
     Args:
         histories: rows of `chronotope.train.histories.histories`; users without a step are left out.
@@ -51,7 +51,7 @@ def user_states(
 def states_of(load: bytes, batch_users: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The states of all rows of the batches, users of similar length side by side; for `mapInArrow`.
 
-    Arrow, not pandas: 800 numbers of each user would become a Python list on the way out.
+    Arrow, not pandas: hundreds of numbers of each user would become a Python list on the way out.
     """
     scorer = on_worker(load)
     for frame in by_length((batch.to_pandas() for batch in batches), batch_users):

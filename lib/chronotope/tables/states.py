@@ -16,7 +16,11 @@ USER_STATES = Table(
         Column("user_id", "string", "as in events"),
         Column("model", "string", "model_id in models"),
         Column("as_of", "timestamp", "the last step that the state has seen, UTC"),
-        Column("state", "array<float>", "hidden state of the sequence encoder after that step"),
+        Column(
+            "state",
+            "array<float>",
+            "the encoder's hidden state after that step, then the means of item vectors by steps, if any",
+        ),
         Column("long", "array<float>", "mean text embedding of the user's items, decayed with the long half-life"),
         Column("short", "array<float>", "the same with the short half-life"),
         NIGHT,

@@ -1,6 +1,6 @@
 """Training examples, read from Parquet batch by batch: windows of histories and the steps to be predicted in them.
 
-Letters: B windows, L steps of a window, R users of the batch, Q queries.
+Letters: B windows, L steps of a window, R users of the batch, Q queries, A steps ahead.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from chronotope.train.scoring import Bools, Catalogue, Ints, Queries, Users
 REGION_GIVEN = 0.5  # share of the queries that are told the target's region: lists are made with and without
 LATELY_S = 40 * 86_400.0  # a query that does not know the days before its session misses up to so many
 MORNING_S = 86_400.0  # a query without previous step knows the history up to some moment in the day before
+AHEAD_STEPS = 3  # steps after the truth that may be learned from with it, see `train.ahead_share`
 
 
 # What padding holds, by field of `Users`.
@@ -61,6 +62,7 @@ class Examples:
     users: Users  # B
     queries: Queries  # Q, of the windows
     truth: Ints  # [Q] items
+    later: Ints  # [Q, A] items of the steps after it, -1 for none and for one that would not be asked for
     whole: Users  # R
     of_whole: Queries  # Q, the same queries of the whole histories
 
@@ -224,7 +226,20 @@ def asked(
         hidden_from=np.where(stale, np.minimum(known_before(whole, row, stale_s), start), 0),
         hidden_to=np.where(stale, start, 0),
     )
-    return Examples(users, of_windows(queries, user, first[user]), whole.item[row, step], *trimmed(whole, queries))
+    windowed, later = of_windows(queries, user, first[user]), items_after(whole, wanted, row, step)
+    return Examples(users, windowed, whole.item[row, step], later, *trimmed(whole, queries))
+
+
+def items_after(whole: Users, wanted: Bools, row: Ints, step: Ints) -> Ints:
+    """The items of the `AHEAD_STEPS` steps after the given ones [Q] of rows [Q], whenever those come: [Q, A].
+
+    -1 where the history has ended, or the step is not `wanted` [R, L].
+    """
+    after = step[:, None] + 1 + np.arange(AHEAD_STEPS)
+    there = after < whole.length[row, None]
+    at = (row[:, None], np.where(there, after, 0))
+    items: Ints = np.where(there & wanted[at], whole.item[at], -1)
+    return items
 
 
 def of_windows(queries: Queries, window: Ints, first: Ints) -> Queries:

@@ -1,9 +1,11 @@
 """Long and short-term interest as means: what a user's steps were about, newer ones weighing more.
 
-Letters: L steps, U distinct items of a user, Q queries, N items, E size of the vectors.
+Letters: B users, L steps, U distinct items of a user, Q queries, N items, E size of the vectors, n half-lives.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -33,3 +35,48 @@ def decayed_means(batch: Batch, vectors: Tensor, half_lives_days: tuple[float, .
         for n in range(len(half_lives_days))
     ]
     return torch.cat(means, dim=-1)
+
+
+def step_means(met: Tensor, known: Tensor, half_lives_steps: Sequence[float], reach: int) -> Tensor:
+    """Means of what was met in the newest steps up to each step, one per half-life side by side: [B, L, n E].
+
+    `mean_t = sum_s 2^(-(t - s)/half_life) x_s / sum_s 2^(-(t - s)/half_life)`, over the `reach` steps s up to t, those
+    of them whose item is known; zeros where there is none. Ages are counted in steps: of what comes in bursts, days say
+    little.
+
+    Args:
+        met: [B, L, E] vectors, zero where the item is not known.
+        known: [B, L] whether it is.
+        half_lives_steps: at least 1.
+        reach: steps, at least 1: who trains on windows of so many must not be asked about more.
+
+    """
+    if not half_lives_steps:
+        return met[..., :0]
+    counted = torch.cat([met, known[..., None].to(met.dtype)], dim=-1)
+    sums = [decayed_sums(counted, half_life, reach) for half_life in half_lives_steps]
+    return torch.cat([total[..., :-1] / total[..., -1:].clamp(min=1e-37) for total in sums], dim=-1)
+
+
+def decayed_sums(values: Tensor, half_life_steps: float, reach: int) -> Tensor:
+    """Sums of the newest `reach` of the values [B, L, X] up to each step; each counts half as much after so many steps.
+
+    Sums of 1, 2, 4, ... steps are made each from the one before, and those of which `reach` consists are put together:
+    nothing is subtracted, so nothing is left of what is out of reach.
+
+    >>> decayed_sums(torch.tensor([[[4.0], [0.0], [1.0], [0.0]]]), 1.0, 3).flatten().tolist()
+    [4.0, 2.0, 2.0, 0.5]
+    """
+    power, total, span = values, torch.zeros_like(values), 1
+    reach = min(reach, values.shape[1])
+    while reach:
+        if reach % 2:
+            total = power + 2.0 ** (-span / half_life_steps) * later_by(total, span)
+        power = power + 2.0 ** (-span / half_life_steps) * later_by(power, span)
+        span, reach = 2 * span, reach // 2
+    return total
+
+
+def later_by(values: Tensor, steps: int) -> Tensor:
+    """Values [B, L, X] moved so many steps on, zeros before them."""
+    return functional.pad(values[:, : max(0, values.shape[1] - steps)], (0, 0, min(steps, values.shape[1]), 0))

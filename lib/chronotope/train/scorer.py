@@ -1,7 +1,7 @@
 """A trained space-time model as a `Scorer`: one matrix product per batch of queries, and what memory adds.
 
 Letters: B users, Q queries, N items, C of them asked about, K chosen per query, M (query, item) pairs of memory, D size
-of a state (H of the encoder and twice E of a text embedding).
+of a state (see `SpaceTime.states`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from chronotope.train.tables import item_tables
 from chronotope.train.untimed import Mixture, is_untimed
 
 KIND = "space_time"
+# What models of before these settings were there do: all items share their softmax, and they look one step ahead.
+BEFORE = {"repeats": True, "ahead_share": 0.0, "half_lives_steps": []}
 PARTS = ("interest", *dict.fromkeys(FEATURES.values()))
 
 
@@ -175,8 +177,7 @@ class SpaceTimeScorer:
         tables = item_tables(stored.catalogue, torch.device("cpu"))
         try:
             long, short = about["half_lives_days"]
-            # Models of before this setting was there had all items in their softmax.
-            train = TrainSettings.model_validate({"repeats": True} | about["settings"])
+            train = TrainSettings.model_validate(BEFORE | about["settings"])
             model = SpaceTime(stored.catalogue, tables, train, (long, short))
             model.load_state_dict(stored.tensors)
         except (KeyError, RuntimeError, ValueError) as error:

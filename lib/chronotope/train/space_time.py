@@ -1,14 +1,15 @@
-"""The space-time model: `score_i = e_i . f(h_u, long_u, short_u, r_u, T, S) + G(m(u, i), c) + b_i(t)`.
+"""The space-time model: `score_i = e_i . f(h_u, n_u, long_u, short_u, r_u, T, S) + G(m(u, i), c) + b_i(t)`.
 
 The first term is left out for items that the user has met: of those memory knows more, and vectors learn them by heart.
 
-`h_u` is the state of a sequence encoder (an LSTM by default) over the user's steps, `long_u` and `short_u` are decayed
-means of the texts that they met, `r_u` is what attention recalls of their own items, T and S are the target's time and
+`h_u` is the state of a sequence encoder (an LSTM by default) over the user's steps, `n_u` are means of the vectors of
+the items that they met, decayed by steps (`train.half_lives_steps`; by default none), `long_u` and `short_u` are means
+of the texts, decayed by days, `r_u` is what attention recalls of their own items, T and S are the target's time and
 place, G is how memory is trusted in the context c (`chronotope.train.trust`), and b_i is told from what was popular,
 and what trending, by the moment asked about: one that is learned for each item knows what people met after it.
 
-Letters: B users, L steps, Q queries, M (query, item) pairs, N items, A eras, E size of a text embedding, D size of item
-vectors, H size of the encoder's state, F memory features, C numbers of the context.
+Letters: B users, L steps, Q queries, M (query, item) pairs, N items, A eras, n half-lives in steps, E size of a text
+embedding, D size of item vectors, H size of the encoder's state, F memory features, C numbers of the context.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from chronotope.train.barred import met_items
 from chronotope.train.encoders import Variational, encoder
 from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
-from chronotope.train.means import decayed_means
+from chronotope.train.means import decayed_means, step_means
 from chronotope.train.memory import ABOUT, FEATURES, Memory, memory, nothing
 from chronotope.train.moments import Moments
 from chronotope.train.recall import Recall
@@ -62,6 +63,9 @@ class SpaceTime(nn.Module):
         dim, hidden = settings.dim, settings.hidden
         self.smoothing = settings.label_smoothing
         self.half_lives_days, self.repeats = half_lives_days, settings.repeats
+        self.half_lives_steps, self.max_steps = settings.half_lives_steps, settings.max_steps
+        means, text = len(self.half_lives_steps) * dim, catalogue.embedding.shape[1]
+        self.sizes = (hidden, means, text, text)  # of what `states` keeps
         self.has_sequence, self.has_memory = settings.sequence, settings.memory
         self.waves = Waves(tables.place)
         self.slot = SlotVectors()
@@ -79,7 +83,7 @@ class SpaceTime(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         # The context is the state, T, S and some numbers; f reads the means, what is recalled, and the step before too.
         context = hidden + self.slot.size + REGION_DIM + 5 + len(ABOUT)
-        asked = context + 4 * dim + self.waves.size
+        asked = context + means + 4 * dim + self.waves.size
         drop = nn.Dropout(settings.dropout)
         self.want = nn.Sequential(nn.Linear(asked, 2 * dim), nn.GELU(), drop, nn.Linear(2 * dim, dim), drop)
         self.recall = Recall(len(FEATURES))
@@ -121,14 +125,16 @@ class SpaceTime(nn.Module):
         return known if self.repeats else replace(known, barred=met_items(batch))
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
-        """What is kept of each query's known steps [Q, H + 2E]: encoder state, long and short mean; zeros for none.
+        """What is kept of each query's known steps [Q, H + nD + 2E]: encoder state, means by steps, then by days.
 
-        A query from whose steps some are hidden gets no state, for the state has read them.
+        Zeros for none. The former means are of the item vectors, with n half-lives; the latter, long and short, of the
+        texts. A query from whose steps some are hidden gets neither state nor the former, which have read them.
         """
         met = vectors[batch.item.clamp(min=0)].masked_fill((batch.item < 0)[..., None], 0.0)
-        state = batch.at_last(self.encoder(self.steps(batch, met)))
+        means = step_means(met, batch.item >= 0, self.half_lives_steps, self.max_steps)
+        read = torch.cat([batch.at_last(self.encoder(self.steps(batch, met))), batch.at_last(means)], dim=-1)
         told = (batch.known > 0) & (batch.hidden_to == batch.hidden_from) & self.has_sequence
-        return torch.cat([state * told[:, None], decayed_means(batch, self.text, self.half_lives_days)], dim=-1)
+        return torch.cat([read * told[:, None], decayed_means(batch, self.text, self.half_lives_days)], dim=-1)
 
     def steps(self, batch: Batch, met: Tensor) -> Tensor:
         """The encoder's inputs [B, L, ...], of the item vectors met [B, L, D]."""
@@ -142,9 +148,8 @@ class SpaceTime(nn.Module):
 
         The item, place and time of the step just before are read where `previous_known` allows it, else they are zero.
         """
-        hidden = states.shape[1] - 2 * self.text.shape[1]
-        long, short = states[:, hidden:].chunk(2, dim=-1)
-        state, divergence = states[:, :hidden], states.new_zeros(len(states))
+        state, lately, long, short = torch.split_with_sizes(states, self.sizes, dim=1)
+        divergence = states.new_zeros(len(states))
         if self.variational:
             state, divergence = self.variational(state)
         context = self.context(batch, self.dropout(state), known)
@@ -154,7 +159,8 @@ class SpaceTime(nn.Module):
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
-        asked = [context, self.of_text(long), self.of_text(short), recalled, previous, place]
+        means = [self.dropout(lately), self.of_text(long), self.of_text(short)]
+        asked = [context, *means, recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
         familiar = (items * wanted.index_select(0, known.query)).sum(dim=1) * met
         said = self.trust(even, context, known.query) - familiar
@@ -162,7 +168,7 @@ class SpaceTime(nn.Module):
 
     def gaps(self, batch: Batch, states: Tensor, own: Tensor) -> Tensor:
         """The logarithms of the probabilities of the gaps until the next step [Q, G], see `Moments`."""
-        log_p: Tensor = self.moments(batch, states[:, : states.shape[1] - 2 * self.text.shape[1]], own)
+        log_p: Tensor = self.moments(batch, states[:, : self.sizes[0]], own)
         return log_p
 
     def context(self, batch: Batch, state: Tensor, known: Memory) -> Tensor:

@@ -108,26 +108,31 @@ class Trainer:
         batch = batch_of(example.users, example.queries, self.tables, self.device)
         whole = self.whole_of(example)
         known = model.remember(whole, self.tables)
-        truth = torch.from_numpy(example.truth).to(self.device)
+        ahead = example.later if train.ahead_share else example.later[:, :0]
+        truth, later = (torch.from_numpy(items).to(self.device) for items in (example.truth, ahead))
         vectors = model.vectors()
         states = model.states(batch, vectors)
         answer = model.answer(batch, states, vectors, known)
         if torch.is_grad_enabled():
             torch.autograd.backward([surprise(model.gaps(batch, states, own_gaps(whole)), batch)])
-        penalties = Penalties(train.label_smoothing, train.kl_weight)
+        penalties = Penalties(train.label_smoothing, train.kl_weight, train.ahead_share)
         biases, era = model.biases(self.tables), self.tables.eras(batch.asked_s)
-        return backward(answer, known, vectors, biases, era, truth, self.candidates(known, truth), penalties)
+        candidates = self.candidates(known, truth, later)
+        return backward(answer, known, vectors, biases, era, truth, candidates, penalties, later)
 
     def whole_of(self, example: Examples) -> Batch:
         """The queries over whole histories, not only the windows of them."""
         return batch_of(example.whole, example.of_whole, self.tables, self.device)
 
-    def candidates(self, known: Memory, truth: Tensor) -> Candidates:
-        """All items; in training with too many of them a sample, with the truths and all that memory speaks of."""
+    def candidates(self, known: Memory, truth: Tensor, later: Tensor) -> Candidates:
+        """All items; in training with too many of them a sample.
+
+        The truths, what is `later` than they are, and all that memory speaks of are in it.
+        """
         n_items, limit = len(self.course.catalogue.item_ids), self.course.settings.train.exact_items
         if n_items <= limit or not torch.is_grad_enabled():
             return everything(n_items, self.device)
-        certain = torch.unique(torch.cat([known.item, truth]))
+        certain = torch.unique(torch.cat([known.item, truth, later[later >= 0]]))
         return sampled(self.tables.log_share[-1].exp(), certain, int(SAMPLE_SHARE * limit), self.draws)
 
 
