@@ -75,6 +75,19 @@ def test_means_by_steps_are_kept_beside_the_encoders_state_and_are_asked(default
     assert torch.equal(wanted[0][~told], wanted[1][~told])
 
 
+def test_where_no_item_has_a_text_looking_at_texts_would_tell_nothing(defaults):
+    known, users, queries = chance.world(3)
+    known = dataclasses.replace(known, embedding=np.zeros_like(known.embedding))
+    model = model_of(defaults, known)
+    assert not model.has_text
+    without = answered(model, known, users, queries)
+    model.has_text = True
+    states, answer = answered(model, known, users, queries)
+    assert torch.equal(states, without[0])
+    assert torch.equal(answer.wanted, without[1].wanted)
+    assert model_of(defaults, chance.world(3)[0]).has_text
+
+
 def test_without_a_sequence_memory_speaks_alone(defaults):
     known, users, queries = chance.world(1)
     _, answer = answered(model_of(defaults, known, sequence=False), known, users, queries)

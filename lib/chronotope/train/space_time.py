@@ -98,6 +98,7 @@ class SpaceTime(nn.Module):
         self.register_buffer("category", category, persistent=False)
         self.register_buffer("region", torch.from_numpy(catalogue.region), persistent=False)
         self.register_buffer("place", tables.place, persistent=False)
+        self.has_text = bool(catalogue.embedding.any())
         self.of_text = nn.Linear(catalogue.embedding.shape[1], dim, bias=False)
         self.of_category = Vectors(len(codes), dim)
         self.of_region = nn.Linear(REGION_DIM, dim, bias=False)
@@ -105,9 +106,14 @@ class SpaceTime(nn.Module):
 
     def vectors(self) -> Tensor:
         """The item vectors e [N, D]: told by text, category, region and place, with a learned part or without."""
-        told = self.of_text(self.text) + self.of_category(self.category) + self.of_region(self.regions(self.region))
-        vectors: Tensor = told + self.of_place(self.waves(self.place))
+        told = self.of_category(self.category) + self.of_region(self.regions(self.region))
+        vectors: Tensor = told + self.told_by(self.text) + self.of_place(self.waves(self.place))
         return vectors + self.item.weight if self.item else vectors
+
+    def told_by(self, texts: Tensor) -> Tensor:
+        """What texts tell [..., D], of their embeddings [..., E]; zeros, at no cost, where no item has a text."""
+        told: Tensor = self.of_text(texts) if self.has_text else texts.new_zeros(())
+        return told.expand(*texts.shape[:-1], self.of_text.out_features)
 
     def biases(self, tables: ItemTables) -> Tensor:
         """The biases b of the items as of each era [A, N]: zero for one that is as popular, and trending, as all."""
@@ -134,7 +140,10 @@ class SpaceTime(nn.Module):
         means = step_means(met, batch.item >= 0, self.half_lives_steps, self.max_steps)
         read = torch.cat([batch.at_last(self.encoder(self.steps(batch, met))), batch.at_last(means)], dim=-1)
         told = (batch.known > 0) & (batch.hidden_to == batch.hidden_from) & self.has_sequence
-        return torch.cat([read * told[:, None], decayed_means(batch, self.text, self.half_lives_days)], dim=-1)
+        texts = read.new_zeros(len(read), sum(self.sizes[2:]))
+        if self.has_text:
+            texts = decayed_means(batch, self.text, self.half_lives_days)
+        return torch.cat([read * told[:, None], texts], dim=-1)
 
     def steps(self, batch: Batch, met: Tensor) -> Tensor:
         """The encoder's inputs [B, L, ...], of the item vectors met [B, L, D]."""
@@ -159,7 +168,7 @@ class SpaceTime(nn.Module):
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
-        means = [self.dropout(lately), self.of_text(long), self.of_text(short)]
+        means = [self.dropout(lately), self.told_by(long), self.told_by(short)]
         asked = [context, *means, recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
         familiar = (items * wanted.index_select(0, known.query)).sum(dim=1) * met
