@@ -61,22 +61,19 @@ def step_means(met: Tensor, known: Tensor, half_lives_steps: Sequence[float], re
 def decayed_sums(values: Tensor, half_life_steps: float, reach: int) -> Tensor:
     """Sums of the newest `reach` of the values [B, L, X] up to each step; each counts half as much after so many steps.
 
-    Sums of 1, 2, 4, ... steps are made each from the one before, and those of which `reach` consists are put together:
-    nothing is subtracted, so nothing is left of what is out of reach.
+    Steps are taken in blocks of `reach`, so that a sum is of its own block and the one before, and a product each.
 
     >>> decayed_sums(torch.tensor([[[4.0], [0.0], [1.0], [0.0]]]), 1.0, 3).flatten().tolist()
     [4.0, 2.0, 2.0, 0.5]
     """
-    power, total, span = values, torch.zeros_like(values), 1
-    reach = min(reach, values.shape[1])
-    while reach:
-        if reach % 2:
-            total = power + 2.0 ** (-span / half_life_steps) * later_by(total, span)
-        power = power + 2.0 ** (-span / half_life_steps) * later_by(power, span)
-        span, reach = 2 * span, reach // 2
-    return total
-
-
-def later_by(values: Tensor, steps: int) -> Tensor:
-    """Values [B, L, X] moved so many steps on, zeros before them."""
-    return functional.pad(values[:, : max(0, values.shape[1] - steps)], (0, 0, min(steps, values.shape[1]), 0))
+    n_users, n_steps, size = values.shape
+    reach = min(reach, n_steps)
+    padded = functional.pad(values, (0, 0, 0, -n_steps % reach))
+    blocks = padded.reshape(n_users, padded.shape[1] // reach, reach, size)
+    step = torch.arange(reach, device=values.device)
+    ago = (step[:, None] - step) % reach  # above the diagonal: steps of the block before
+    weight = torch.exp2(-ago / half_life_steps)
+    sums: Tensor = weight.tril() @ blocks
+    if blocks.shape[1] > 1:
+        sums = sums + functional.pad(weight.triu(1) @ blocks[:, :-1], (0, 0, 0, 0, 1, 0))
+    return sums.flatten(1, 2)[:, :n_steps]
