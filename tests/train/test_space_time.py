@@ -88,6 +88,17 @@ def test_where_no_item_has_a_text_looking_at_texts_would_tell_nothing(defaults):
     assert model_of(defaults, chance.world(3)[0]).has_text
 
 
+def test_what_learned_without_texts_takes_nothing_from_those_that_come_later(defaults):
+    known, users, queries = chance.world(3)
+    bare = dataclasses.replace(known, embedding=np.zeros_like(known.embedding))
+    models = [SpaceTime(of, item_tables(of, CPU), defaults.train, (30.0, 3.0)).eval() for of in (bare, known)]
+    models[1].load_state_dict(models[0].state_dict())
+    assert models[1].has_text
+    found = [answered(model, known, users, queries)[1] for model in models]
+    assert torch.equal(found[0].wanted, found[1].wanted)
+    assert torch.equal(models[0].vectors(), models[1].vectors())
+
+
 def test_without_a_sequence_memory_speaks_alone(defaults):
     known, users, queries = chance.world(1)
     _, answer = answered(model_of(defaults, known, sequence=False), known, users, queries)

@@ -100,6 +100,8 @@ class SpaceTime(nn.Module):
         self.register_buffer("place", tables.place, persistent=False)
         self.has_text = bool(catalogue.embedding.any())
         self.of_text = nn.Linear(catalogue.embedding.shape[1], dim, bias=False)
+        if not self.has_text:  # what learned without texts takes nothing from those that a later catalogue has
+            nn.init.zeros_(self.of_text.weight)
         self.of_category = Vectors(len(codes), dim)
         self.of_region = nn.Linear(REGION_DIM, dim, bias=False)
         self.of_place = nn.Linear(self.waves.size, dim, bias=False)
