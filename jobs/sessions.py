@@ -10,15 +10,15 @@ from chronotope.train.histories import as_table, carried_on, histories
 
 
 def run(night: Night) -> None:
-    events, settings, max_steps = night.rows("events"), night.settings, night.settings.train.max_steps
+    events, settings, kept_steps = night.rows("events"), night.settings, night.settings.sessions.kept_steps
     known = still_open(night.earlier("sessions", since=open_since(night.last, settings))) if night.last else None
 
     night.write("sessions", sessions(events, known, settings, night.date))
     night.write("transitions", transitions(night.rows("sessions"), known, night.date))
     if night.is_refresh:
-        found = histories(night.read("sessions"), max_steps)
+        found = histories(night.read("sessions"), kept_steps)
     else:
-        found = carried_on(night.read_before("histories", events), events, max_steps)
+        found = carried_on(night.read_before("histories", events), events, kept_steps)
     night.write("histories", as_table(found, night.date))
     anew = counts_anew(night, "counts")
     before = night.read_before("counts") if night.is_refresh and night.last and not anew else None

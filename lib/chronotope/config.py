@@ -81,6 +81,7 @@ class SessionsSettings(Section):
     """Stage sessions."""
 
     gap_s: float = Field(gt=0)
+    kept_steps: int = Field(ge=2)
 
 
 class EmbedSettings(Section):

@@ -21,7 +21,7 @@ from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.sql import select
 from chronotope.tables import TABLES
 from tests.conftest import ROOT
-from tests.nights.conftest import LAST, REFRESH
+from tests.nights.conftest import KEPT_STEPS, LAST, REFRESH
 from tests.nights.processes import assert_same_night, kill_in_commit
 
 
@@ -51,6 +51,17 @@ def test_what_was_planted_as_broken_is_refused_for_the_planted_reasons(nights):
     )  # fmt: skip
     assert refused == Counter(planted["reasons"])
     assert rows(nights, "SELECT count(*) AS n FROM events") == [{"n": planted["events"]}]
+
+
+def test_histories_hold_the_newest_steps_of_each_user_and_no_more(nights):
+    met = {row["user_id"]: row["n"] for row in rows(
+        nights, "SELECT user_id, count(*) AS n FROM events WHERE item_id IS NOT NULL GROUP BY user_id"
+    )}  # fmt: skip
+    kept = {
+        row["user_id"]: row["n"] for row in rows(nights, "SELECT user_id, array_length(item_id) AS n FROM histories")
+    }
+    assert kept == {user_id: min(n, KEPT_STEPS) for user_id, n in met.items()}
+    assert min(met.values()) < KEPT_STEPS < max(met.values())
 
 
 def test_every_user_and_anybody_has_lists_whose_parts_are_the_score(nights):

@@ -35,8 +35,8 @@ SESSIONS = Table(
 
 HISTORIES = Table(
     name="histories",
-    purpose="Each user's newest train.max_steps steps with an item, across sessions, oldest first: what the models "
-    "read of a user. One array per field of a step, all of one length.",
+    purpose="Each user's newest sessions.kept_steps steps with an item, across sessions, oldest first: what the models "
+    "read of a user at night. One array per field of a step, all of one length.",
     grain="one row per user",
     key=("user_id",),
     current="latest_per_key",
