@@ -230,11 +230,30 @@ def test_training_stops_when_it_no_longer_helps(defaults, short, tmp_path, losse
     assert (tmp_path / "best").exists()
 
 
-def test_no_epoch_starts_after_the_time_is_over(short, tmp_path):
-    changes = {"epochs": 50, "max_minutes": 1e-9}
-    limited = short.model_copy(update={"train": short.train.model_copy(update=changes)})
-    trained(RANDOM, limited, tmp_path)
-    assert len(read_model(tmp_path / "model").about["epochs"]) == 1
+@pytest.mark.parametrize(
+    ("seconds", "epochs"), [([100] * 5, 3), ([100, 200, 10], 2), ([100, 220, 10], 2), ([400, 1], 1)]
+)
+def test_no_epoch_starts_that_would_end_after_the_time(defaults, tmp_path, monkeypatch, caplog, seconds, epochs):
+    clock = [0.0]
+
+    class Slow(Scripted):
+        def train(self, epoch):
+            clock[0] += seconds[epoch - 1]
+            return super().train(epoch)
+
+    monkeypatch.setattr(fitting.time, "monotonic", lambda: clock[0])
+    limits = {"epochs": 5, "max_minutes": 5.0}
+    settings = defaults.model_copy(update={"train": defaults.train.model_copy(update=limits)})
+    found = list(fitting.run_epochs(Slow([5, 4, 3, 2, 1], None), settings))
+    assert [epoch.seconds for epoch in found] == seconds[:epochs]
+    assert f"training ends after epoch {epochs}" in caplog.text
+
+
+def test_the_last_epoch_is_no_matter_of_time(defaults, caplog):
+    limits = {"epochs": 1, "max_minutes": 1e-9}
+    settings = defaults.model_copy(update={"train": defaults.train.model_copy(update=limits)})
+    assert len(list(fitting.run_epochs(Scripted([1], None), settings))) == 1
+    assert "max_minutes" not in caplog.text
 
 
 def test_without_validation_days_the_training_loss_decides(short, tmp_path):

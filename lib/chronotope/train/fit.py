@@ -123,21 +123,22 @@ def keep_best(trainer: Trainer, settings: Settings, checkpoint: Path) -> list[Ep
 
 
 def run_epochs(trainer: Trainer, settings: Settings) -> Iterator[Epoch]:
-    """One epoch after the other, as long as `train.epochs` and `train.max_minutes` allow another to start."""
-    started = time.monotonic()
+    """One epoch after the other, up to `train.epochs`, until another like the last would end after `max_minutes`."""
+    ends = time.monotonic() + 60 * settings.train.max_minutes
     trainer.measure()
     for number in range(1, settings.train.epochs + 1):
         begun = time.monotonic()
-        if number > 1 and begun - started > 60 * settings.train.max_minutes:
-            log.warning("train.max_minutes is over: training ends after epoch %d", number - 1)
-            return
         train_loss = trainer.train(number)
         validation_loss = trainer.validate()
         if math.isnan(validation_loss):
             validation_loss = train_loss
-        epoch = Epoch(number, train_loss, validation_loss, time.monotonic() - begun)
+        ended = time.monotonic()
+        epoch = Epoch(number, train_loss, validation_loss, ended - begun)
         log.info("epoch %d: loss %.4f, validation %.4f, %.1f s", *asdict(epoch).values())
         yield epoch
+        if number < settings.train.epochs and ended + epoch.seconds > ends:
+            log.warning("another epoch would end after train.max_minutes: training ends after epoch %d", number)
+            return
 
 
 def best_of(epochs: Sequence[Epoch]) -> Epoch:
