@@ -128,7 +128,20 @@ def test_rows_are_limited_and_what_is_left_out_is_told(ask, ask_json):
     assert not ask_json("query", "SELECT event_id FROM events", "--rows", "6")["more"]
 
 
-def test_columns_of_one_name_and_no_rows_are_shown(ask):
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT a.title, b.title FROM items a JOIN items b USING (item_id)",
+        "SELECT * FROM items a JOIN items b ON a.item_id = b.item_id",
+    ],
+)
+def test_columns_that_share_a_name_are_refused_for_one_would_hide_the_other(ask, sql):
+    code, _, said = ask("query", sql)
+    assert code == 2
+    assert "several columns of the result are called" in said and "title" in said and "name each with AS" in said
+
+
+def test_without_rows_the_columns_are_shown(ask):
     code, out, _ = ask("query", "SELECT item_id, title FROM items WHERE false")
     assert code == 0
     assert out.split() == ["item_id", "title", "0", "rows"]

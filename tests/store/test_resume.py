@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import pytest
 
+from chronotope.errors import UsageError
 from chronotope.flow import STAGES
 from chronotope.ingest.source import load_source
 from chronotope.store import resume
 from chronotope.store.inputs import check_inputs
 from chronotope.store.manifest import write_json
 from chronotope.store.publish import PLAN, plan_of
-from chronotope.store.resume import made_from, rest_of
+from chronotope.store.resume import IN_COMMON, made_from, rest_from, rest_of
 from tests.conftest import ROOT
 from tests.store.published import begin, day, publish, stage
 
@@ -64,7 +65,9 @@ def test_a_new_night_starts(spark, tmp_path, log, defaults):
 
 def test_stages_made_from_something_else_do_not_stand(cut_off):
     now = cut_off.made_from
-    assert list(now) == ["settings", "code", "night before", "nights rebuilt", "sources", "inputs"]
+    assert list(now) == [
+        "settings", "code", "night before", "kind of night", "nights rebuilt", "sources", "inputs",
+    ]  # fmt: skip
     for name in now:
         cut_off.made_from = {**now, name: "something else"}
         rest = rest_of(cut_off)
@@ -122,6 +125,42 @@ def test_stages_made_with_other_settings_by_hand_are_made_again(spark, tmp_path,
     stage(changed, TABLES, first="sessions", last="train")
     rest = rest_of(opened(spark, tmp_path, log, defaults))
     assert rest.why == "goes on from sessions: sessions was made from other settings"
+
+
+def test_a_night_begins_at_a_stage_that_is_asked_for(cut_off):
+    rest = rest_from(replace(cut_off, sources=()), "interest", ["demo"])
+    assert (rest.stages, rest.why) == (STAGES[1:], "begins at interest")
+
+
+def test_other_settings_may_be_tried_from_some_stage_on(cut_off):
+    cut_off.made_from = {**cut_off.made_from, "settings": "tried out", "code": "edited", "inputs": "touched"}
+    assert rest_from(cut_off, "recommend", ["demo"]).stages == STAGES[6:]
+
+
+@pytest.mark.parametrize("name", [name for name in IN_COMMON if name != "sources"])
+def test_no_night_begins_over_stages_that_were_made_for_another(cut_off, name):
+    cut_off.made_from = {**cut_off.made_from, name: "something else"}
+    with pytest.raises(UsageError, match=f"cannot begin at train: its ingest was made from other {name} .*begin at"):
+        rest_from(cut_off, "train", ["demo"])
+    assert rest_from(cut_off, "ingest", ["demo"]).stages == STAGES
+
+
+def test_no_night_begins_without_one_of_its_sources(cut_off):
+    with pytest.raises(UsageError, match="its ingest was made from other sources"):
+        rest_from(cut_off, "train", ["demo", "shop"])
+
+
+def test_settings_that_make_a_night_a_refresh_do_not_begin_in_its_middle(spark, tmp_path, log, defaults):
+    """Its events' users are all that the stages before have, and a refresh holds everybody's rows."""
+    chosen = {"model_id": "m", "chosen": True, "decision": "first", "path": "_models/m"}
+    publish(spark, tmp_path / "tables", FIRST, defaults, {**TABLES, "models": [chosen]})
+    stage(opened(spark, tmp_path, log, defaults, SECOND), TABLES, last="embed")
+    other = defaults.model_copy(update={"train": defaults.train.model_copy(update={"epochs": 9})})
+    night = opened(spark, tmp_path, log, other, SECOND)
+    assert night.is_refresh
+    with pytest.raises(UsageError, match="other kind of night"):
+        rest_from(night, "train", ["demo"])
+    assert rest_from(opened(spark, tmp_path, log, defaults, SECOND), "train", ["demo"]).stages == STAGES[4:]
 
 
 def test_a_process_without_inputs_takes_them_as_ingest_had_them(cut_off):

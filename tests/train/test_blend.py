@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chronotope.errors import ModelError
+from chronotope.train.barred import NEVER
 from chronotope.train.blend import KINDS, START, YARDSTICKS, CountBlend, yardsticks
 from chronotope.train.counts import PARTS
 from chronotope.train.known import taken
@@ -95,6 +96,29 @@ def test_parts_sum_to_the_score(small):
     parts = scorer.parts(scorer.encode(who, asked), who, asked, every)
     assert set(parts) == set(PARTS)
     np.testing.assert_allclose(sum(parts.values()), scores_of(scorer, who, asked), atol=1e-4)
+
+
+@pytest.mark.parametrize("among", [None, [1, 3, 5]])
+def test_where_nobody_comes_back_what_was_met_is_never_next(small, among):
+    known, who, asked = small
+    among = among and np.array(among)
+    usual = CountBlend(known, dict.fromkeys(KINDS, START))
+    saved = CountBlend(known, dict.fromkeys(KINDS, START), repeats=False).to_dict()
+    scorer = CountBlend.from_dict(json.loads(json.dumps(saved)), known)
+    states, columns = scorer.encode(who, asked), np.arange(6) if among is None else among
+    met = np.array([[j in {1, 2, 3} for j in columns], [j in {1, 2} for j in columns], [j in {4, 5} for j in columns]])
+    met = np.concatenate([met, np.zeros((1, len(columns)), bool)])
+    expected = np.where(met, NEVER, usual.score(states, who, asked, among))
+    np.testing.assert_array_equal(scorer.score(states, who, asked, among), expected)
+    items = np.tile([*columns, -1], (4, 1))
+    parts = scorer.parts(states, who, asked, items, among)
+    np.testing.assert_allclose(sum(parts.values()), np.c_[expected, np.zeros(4)], atol=1e-4)
+    assert (parts["habit"][:, :-1][met] == NEVER).all()
+
+
+def test_a_model_of_before_bars_nothing(small):
+    saved = CountBlend(small[0], dict.fromkeys(KINDS, START), repeats=False).to_dict()
+    assert CountBlend.from_dict({name: saved[name] for name in ("model_id", "weights")}, small[0]).repeats
 
 
 def test_each_query_is_scored_with_the_weights_of_its_kind(small):

@@ -141,9 +141,16 @@ def test_what_weighs_counts_has_its_own_rate_and_matrices_decay(trainer):
 def test_an_average_moves_towards_the_weights_and_takes_over_integers():
     average, counter = torch.tensor([1.0, 2.0]), torch.tensor([3])
     for _ in range(5):
-        move_average([average, counter], [torch.tensor([2.0, 2.0]), torch.tensor([7])], None)
+        move_average([average, counter], [torch.tensor([2.0, 2.0]), torch.tensor([7])], torch.tensor(10_000))
     assert average.tolist() == pytest.approx([2 - (1 - 1 / AVERAGED_STEPS) ** 5, 2.0])
     assert counter.tolist() == [7]
+
+
+def test_of_few_steps_the_first_ones_weigh_next_to_nothing():
+    average = torch.tensor([1.0])
+    for done in range(1, 30):
+        move_average([average], [torch.tensor([0.0])], done)
+    assert 0 < average.item() < 1e-5
 
 
 def test_what_happens_after_all_targets_changes_no_loss_at_the_start(defaults, tmp_path):

@@ -165,7 +165,7 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
             night = open_night(spark, options.tables, options.date, settings, rebuilt(options))
             night.sources, night.finished = inputs, finished
             night.made_from = made_from(night, jobs_folder())
-            rest = rest_of(night) if first is None else Rest(STAGES[STAGES.index(first) :], f"begins at {first}")
+            rest = rest_from(night, first, (source.name for source in sources)) if first else rest_of(night)
             log.info("night %s %s (%s)", night.date, rest.why, after(night))
             if rest.published:
                 published(options.tables, options.date)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from chronotope import __version__
+from chronotope.errors import UsageError
 from chronotope.flow import BY_NAME, STAGES
 from chronotope.store.formats import staging_base
 from chronotope.store.inputs import FoundInputs
 from chronotope.store.manifest import Manifest
 from chronotope.store.models import ABOUT
 from chronotope.store.night import Night
+
+# What all stages of a night must have in common: which rows they have follows from it. Other settings or other code
+# may be tried from some stage on.
+IN_COMMON = ("night before", "kind of night", "nights rebuilt", "sources")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,30 @@ def rest_of(night: Night) -> Rest:
     if night.carried_out:
         return Rest((), "was cut off while it was published; that is finished now", published=True)
     return Rest((), "goes on with publishing: every stage had finished")
+
+
+def rest_from(night: Night, first: str, sources: Iterable[str]) -> Rest:
+    """The stages from `first` on, which somebody asked for; the stages before it stand as they are.
+
+    Args:
+        night: the night.
+        first: the stage to begin at.
+        sources: the names of the sources that it is asked for with.
+
+    Raises:
+        UsageError: where one of those before it was made for a night of other users, as after changed settings, which
+            make a refresh of a night that was none.
+    """
+    now = {**night.made_from, "sources": " ".join(sorted(sources))}
+    for manifest in night.manifests():
+        if STAGES.index(manifest.stage) < STAGES.index(first):
+            changed = [name for name in IN_COMMON if manifest.made_from.get(name) != now[name]]
+            if changed:
+                raise UsageError(
+                    f"night {night.date} cannot begin at {first}: its {manifest.stage} was made from other "
+                    f"{' and '.join(changed)} (settings that change make a night a refresh); begin at ingest"
+                )
+    return Rest(STAGES[STAGES.index(first) :], f"begins at {first}")
 
 
 def fault_of(night: Night, manifest: Manifest) -> str:
@@ -86,6 +115,7 @@ def made_from(night: Night, jobs: Path) -> dict[str, str]:
         "settings": night.settings.digest(),
         "code": f"{__version__} {code_digest(jobs)}",
         "night before": digest([str(before.night), sorted(before.versions.items())]) if before else "none",
+        "kind of night": "refresh" if night.is_refresh else "between refreshes",
         "nights rebuilt": digest(str(night.like.tables_dir.resolve())) if night.like else "none",
         "sources": " ".join(names) if names else taken.get("sources", ""),
         "inputs": inputs_digest(night) if night.sources else taken.get("inputs", ""),

@@ -40,7 +40,7 @@ def select(snapshot: Snapshot, sql: str, max_rows: int | None = None) -> Answer:
     The query is trusted: see `chronotope.cli.query` for what people may ask.
 
     Raises:
-        UsageError: when the engine refuses the query, with the engine's reason.
+        UsageError: when the engine refuses the query, with the engine's reason, or columns of the result share a name.
         StoreError: when a file of the night is gone.
     """
     words = set(re.findall(r"\w+", sql.lower()))
@@ -49,10 +49,24 @@ def select(snapshot: Snapshot, sql: str, max_rows: int | None = None) -> Answer:
         try:
             reader = engine.execute(sql)
             columns = [field.name for field in reader.schema]
+            check_names(columns)
             rows, more = first_rows(reader, max_rows)
+        except UsageError:
+            raise
         except Exception as error:  # the engine raises bare Exception for faults that show while it runs
             raise explained(error, snapshot, named) from error
     return Answer(columns, rows, more)
+
+
+def check_names(columns: Sequence[str]) -> None:
+    """Refuse a result in which one column would hide another.
+
+    Raises:
+        UsageError: naming those that share a name.
+    """
+    shared = sorted({name for name in columns if columns.count(name) > 1})
+    if shared:
+        raise UsageError(f"several columns of the result are called {', '.join(shared)}: name each with AS")
 
 
 def first_rows(reader: Any, max_rows: int | None) -> tuple[list[dict[str, Any]], bool]:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from chronotope.errors import ModelError
+from chronotope.train.barred import NEVER
 from chronotope.train.counts import FEATURES, Counter, Evidence
-from chronotope.train.scoring import Catalogue, Floats, Ints, Last, Queries, Users
+from chronotope.train.known import met_pairs
+from chronotope.train.scoring import Bools, Catalogue, Floats, Ints, Last, Queries, Users, places_among
 
 Weights = Mapping[str, float]  # feature to weight; a feature that is not named weighs nothing
 
@@ -48,14 +50,18 @@ class CountBlend:
     """A scorer that adds up weighted counts; it has no state (D = 0) and needs no training, only weights.
 
     Each query is scored with the weights of its kind, `next` when its previous step is known and else `morning`.
-    A query without history gets popularity at its daypart and region.
+    A query without history gets popularity at its daypart and region. Where nobody comes back to an item (`repeats`
+    false), an item that the user has met has the score `NEVER`, as part `habit`.
     """
 
     smoothing = 0.0
 
-    def __init__(self, catalogue: Catalogue, weights: Mapping[str, Weights], model_id: str = "counts") -> None:
+    def __init__(
+        self, catalogue: Catalogue, weights: Mapping[str, Weights], model_id: str = "counts", repeats: bool = True
+    ) -> None:
         self.model_id = model_id
         self.catalogue = catalogue
+        self.repeats = repeats
         self.weights = {kind: dict(weights[kind]) for kind in KINDS}
         self._counter = Counter(catalogue)
         self._last = Last[Evidence]()
@@ -69,13 +75,23 @@ class CountBlend:
 
     def score(self, states: Floats, users: Users, queries: Queries, among: Ints | None = None) -> Floats:
         """The score of every item asked about, [Q, C]; higher is better."""
-        return self.evidence(users, queries).scores(self.weights_of(queries), among)
+        scores = self.evidence(users, queries).scores(self.weights_of(queries), among)
+        if not self.repeats:
+            query, item = met_pairs(users, queries)
+            column = places_among(among, len(self.catalogue.item_ids))[item]
+            scores[query[column >= 0], column[column >= 0]] = NEVER
+        return scores
 
     def parts(
         self, states: Floats, users: Users, queries: Queries, items: Ints, among: Ints | None = None
     ) -> Mapping[str, Floats]:
         """What each of `PARTS` adds to the score of the chosen items [Q, K]: name to [Q, K]; zero where -1."""
-        return self.evidence(users, queries).parts(self.weights_of(queries), items)
+        parts = self.evidence(users, queries).parts(self.weights_of(queries), items)
+        if not self.repeats:
+            never = is_met(users, queries, items, len(self.catalogue.item_ids))
+            parts = {name: np.where(never, np.float32(0), values) for name, values in parts.items()}
+            parts["habit"][never] = NEVER
+        return parts
 
     def evidence(self, users: Users, queries: Queries) -> Evidence:
         """All features of the queries."""
@@ -87,7 +103,7 @@ class CountBlend:
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` needs to make the same scorer on the same catalogue; plain JSON values."""
-        return {"model_id": self.model_id, "weights": self.weights}
+        return {"model_id": self.model_id, "weights": self.weights, "repeats": self.repeats}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any], catalogue: Catalogue) -> CountBlend:
@@ -103,7 +119,15 @@ class CountBlend:
             raise ModelError(
                 f"the count model has weights for {unknown}, which this version does not count: train it again"
             )
-        return cls(catalogue, saved["weights"], saved["model_id"])
+        return cls(catalogue, saved["weights"], saved["model_id"], saved.get("repeats", True))  # older ones have none
+
+
+def is_met(users: Users, queries: Queries, items: Ints, n_items: int) -> Bools:
+    """Which of the chosen items [Q, K] the query knows its user to have met; an item -1 is none."""
+    query, item = met_pairs(users, queries)
+    keys = np.arange(len(items))[:, None] * n_items + items
+    met: Bools = np.isin(keys, query * n_items + item) & (items >= 0)
+    return met
 
 
 def yardsticks(catalogue: Catalogue) -> list[CountBlend]:

@@ -51,7 +51,8 @@ def candidates(of: Contest, known: Known, settings: Settings, models_dir: Path, 
 
     """
     folders = {of.counts: models_dir / of.counts}
-    save_counts(CountBlend(known.then, tuned(known.sample, known.early, of, settings), of.counts), folders[of.counts])
+    weights = tuned(known.sample, known.early, of, settings)
+    save_counts(CountBlend(known.then, weights, of.counts, settings.train.repeats), folders[of.counts])
     if of.recent and of.recent_path:
         try:
             recent = usable(read_model(models_dir.parent / of.recent_path), settings, of.cut)

@@ -142,11 +142,16 @@ def mean(total: float, n: int) -> float:
 
 
 @torch.no_grad()
-def move_average(averaged: Sequence[Tensor], current: Sequence[Tensor], _n_averaged: object) -> None:
-    """Move exponential averages towards the current weights, in place; what is counted in integers is taken over."""
+def move_average(averaged: Sequence[Tensor], current: Sequence[Tensor], n_averaged: Tensor | int) -> None:
+    """Move exponential averages towards the current weights, in place; what is counted in integers is taken over.
+
+    They are over `AVERAGED_STEPS`, and over a ninth of the steps so far while those are few: of a small log, which has
+    not many, the weights of the beginning would weigh most.
+    """
+    share = max(1 / AVERAGED_STEPS, 9 / (9 + int(n_averaged)))
     for average, now in zip(averaged, current, strict=True):
         if average.is_floating_point():
-            average.lerp_(now, 1 / AVERAGED_STEPS)
+            average.lerp_(now, share)
         else:
             average.copy_(now)
 

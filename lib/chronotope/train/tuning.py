@@ -61,7 +61,7 @@ def tune(
         best = search(lesson, np.random.default_rng([seed, known])) if len(chosen) else vector()
         told = [feature for feature in FEATURES if known or feature not in AFTER_PREVIOUS]
         weights[kind] = {f: round(float(best[FEATURES.index(f)]), 6) for f in told if best[FEATURES.index(f)]}
-    return CountBlend(catalogue, weights, model_id)
+    return CountBlend(catalogue, weights, model_id, repeats)
 
 
 def without_met(users: Users, queries: Queries, truths: Ints) -> Ints:
