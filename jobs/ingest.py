@@ -44,7 +44,9 @@ def one_source(night: Night, source: Source, found: FoundInputs) -> Frames:
     log.info("  %s: %s", source.name, counted.text())
     check_tally(counted, settings.ingest.max_reject_share, span, str(night.scratch_dir / judged_name))
     known_items = night.read("items") if previous else None
-    items = items_of(catalogue_of(inputs, source), judged, source, settings.ingest, span, known_items)
+    with plain_errors(source):
+        described = items_of(catalogue_of(inputs, source), judged, source, settings.ingest, span, known_items)
+        items = night.scratch(f"items_{source.name}", described)
     broken = broken_rows(inputs, source)
     if broken is not None:  # a catalogue brings them again each night
         rejects = union([rejects, refused(broken, span, night.earlier("rejects"))])

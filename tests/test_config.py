@@ -44,6 +44,12 @@ def test_an_unknown_section_is_refused_with_the_nearest_known_one(values):
         build(values, "file.yaml")
 
 
+def test_nights_know_at_least_what_an_example_holds(values):
+    with pytest.raises(SettingsError, match=r"sessions.kept_steps = 99 must not be below train.max_steps = 100"):
+        build(changed(values, "sessions.kept_steps", 99), "file.yaml")
+    assert build(changed(values, "sessions.kept_steps", 100), "file.yaml").sessions.kept_steps == 100
+
+
 def test_a_missing_key_is_named(values):
     del values["recommend"]["k"]
     with pytest.raises(SettingsError, match=r"file.yaml: recommend.k is missing"):

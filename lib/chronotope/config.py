@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from chronotope.errors import SettingsError
 
@@ -189,6 +189,14 @@ class Settings(Section):
     evaluate: EvaluateSettings
     alarms: AlarmSettings
 
+    @model_validator(mode="after")
+    def knows_what_is_trained_on(self) -> Settings:
+        """Refuse nights that know less of a user than one training example holds."""
+        kept, learned = self.sessions.kept_steps, self.train.max_steps
+        if kept < learned:
+            raise ValueError(f"sessions.kept_steps = {kept} must not be below train.max_steps = {learned}")
+        return self
+
     def digest(self) -> str:
         """12 hex digits that change with any setting that rows may follow from.
 
@@ -304,6 +312,8 @@ def describe(fault: Any) -> str:
         for part in fault["loc"][:-1]:
             section = section.model_fields[part].annotation
         return f"unknown key {place}{nearest(str(fault['loc'][-1]), section.model_fields)}"
+    if not fault["loc"]:
+        return str(fault["msg"])
     if fault["type"] == "missing":
         return f"{place} is missing"
     return f"{place} = {fault['input']!r}: {fault['msg']}"

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from chronotope.ingest.items import clean, items_of, script_of
 from chronotope.ingest.outcome import refused
 from chronotope.ingest.records import broken_rows, catalogue_of
-from chronotope.store.inputs import read_inputs
+from chronotope.store.inputs import FoundInputs, read_inputs
 from chronotope.tables import TABLES
 from tests.ingest.logs import NIGHT, judged, log, night, source
 from tests.oracles.ingest import script
@@ -228,7 +228,7 @@ class TestBrokenCatalogue:
     def inputs(self, spark, folder):
         path = folder / "shelf.csv"
         path.write_bytes(b"\n".join(self.lines))
-        return read_inputs(spark, self.lists, {"log": [], "shelf": [path]})
+        return read_inputs(spark, self.lists, FoundInputs(path.parent, {"log": [], "shelf": [path]}))
 
     def test_rows_of_other_fields_or_encoding_are_left_out(self, spark, tmp_path):
         rows = catalogue_of(self.inputs(spark, tmp_path), self.lists).collect()

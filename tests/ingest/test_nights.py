@@ -8,6 +8,7 @@ import json
 import pytest
 
 import ingest
+from chronotope.errors import SourceError
 from chronotope.ingest.source import Source
 from chronotope.store.inputs import check_inputs
 from chronotope.store.retain import retain
@@ -36,11 +37,11 @@ BROKEN = "i2,Tea, black"
 def take_in(spark, tmp_path, defaults):
     """Run and publish the night of a date over the lines of the log; its rows of `events` and `rejects`."""
 
-    def night_of(date, *lines):
+    def night_of(date, *lines, source=SHOP):
         (tmp_path / "orders.csv").write_text("\n".join(["n,user,item,at", *lines]), encoding="utf-8")
         (tmp_path / "shelf.csv").write_text("\n".join(["item,title", "i1,Green tea", BROKEN]), encoding="utf-8")
         night = begin(spark, tmp_path / "tables", date, defaults)
-        night.sources = ((SHOP, check_inputs(SHOP, tmp_path, dt.date.fromisoformat(date), night.last_of("s"))),)
+        night.sources = ((source, check_inputs(source, tmp_path, dt.date.fromisoformat(date), night.last_of("s"))),)
         night.begin("ingest")
         ingest.run(night)
         night.finish("ingest", 1.5, FINISHED_AT)
@@ -63,3 +64,10 @@ def test_nights_go_on_after_the_history_is_dropped(take_in, tmp_path):
     events, rejects = take_in("2012-11-01", *HISTORY, FAULTY, NEW)
     assert [row.occurred_at for row in events] == [dt.datetime(2012, 11, 1, 10)]
     assert [row.reasons for row in rejects] == [["malformed"]], "the row of the catalogue; no record of the log"
+
+
+def test_an_expression_of_the_catalogue_that_fails_on_a_row_is_told_as_one(take_in):
+    columns = SHOP.items.columns.model_copy(update={"lat": "cast(title as double)"})
+    source = SHOP.model_copy(update={"items": SHOP.items.model_copy(update={"columns": columns})})
+    with pytest.raises(SourceError, match=r"s: an expression failed on a record.*use the try_ form"):
+        take_in("2012-10-10", *HISTORY, source=source)

@@ -172,6 +172,7 @@ def test_logs_show_no_user(nights):
         (["--set", "sessions.gap=3"], "gap_s"),
         (["--set", "train.epochs=many"], "train.epochs"),
         (["--date", "2026-01-01"], "2026-01-01"),
+        (["--source", "conf/sources/demo.yaml", "--input", "more"], "each log needs a source file with its own name"),
     ],
 )
 def test_a_mistake_ends_with_2_and_says_what_to_change(nights, options, said, monkeypatch, capsys):

@@ -54,7 +54,7 @@ class TestFinding:
     by_day = source("events/day={day}/*.json", "json")
 
     def files(self, folder, previous=None, of=None):
-        found = check_inputs(of or self.by_day, folder, NIGHT, previous)["log"]
+        found = check_inputs(of or self.by_day, folder, NIGHT, previous).files["log"]
         return [str(path.relative_to(folder)) for path in found]
 
     def test_first_night_takes_all_days_up_to_it(self, tmp_path):
@@ -98,6 +98,36 @@ class TestFinding:
         assert self.files(tmp_path, of=of) == ["log-2026-01-31.csv.gz"]
         with pytest.raises(UsageError, match="log-2026-02-01"):
             check_inputs(of, tmp_path, dt.date(2026, 2, 1), None)
+
+    @pytest.mark.parametrize("path", ["/in/{day}.csv", "../{day}.csv", "a/../{day}.csv"])
+    def test_a_path_is_below_the_input_folder(self, tmp_path, path):
+        with pytest.raises(UsageError, match="must be below the folder that is given to --input"):
+            self.files(tmp_path, of=source(path))
+
+    def test_a_folder_that_looks_like_a_day_and_is_none_is_told(self, tmp_path):
+        put(tmp_path, "events/day=2026-01-31/a.json", "{}")
+        put(tmp_path, "events/day=2026-02-30/a.json", "{}")
+        with pytest.raises(UsageError, match=r"input 'log': events/day=2026-02-30/a.json is of no day"):
+            self.files(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("path", "names"),
+        [
+            ("events/**/{day}/*.json", ["events/2026-01-31/a.json", "events/eu/2026-01-31/b.json"]),
+            ("s[0-9]/{day}.json", ["s1/2026-01-31.json", "s2/2026-01-31.json"]),
+            ("s[!0-8]/{day}.json", ["s9/2026-01-31.json"]),
+            ("./log?{day}.json", ["log 2026-01-31.json", "log+2026-01-31.json"]),
+        ],
+    )
+    def test_every_file_that_the_path_means_is_read(self, spark, tmp_path, path, names):
+        """Also below a folder that is named like another day."""
+        folder = tmp_path / "2026-01-01" / "ü %20+"
+        for number, name in enumerate(names):
+            put(folder, name, f'{{"user": "{number}"}}\n')
+        of = source(path, "json")
+        assert self.files(folder, of=of) == names
+        found = {row.user: row[ARRIVAL] for row in read(spark, of, folder).collect()}
+        assert found == {str(number): NIGHT for number in range(len(names))}
 
     def test_missing_folder_and_missing_file_name_the_path(self, tmp_path):
         with pytest.raises(UsageError, match=r"there is no folder .*/none"):

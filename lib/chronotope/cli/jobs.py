@@ -23,7 +23,7 @@ from chronotope.store.inputs import FoundInputs, check_inputs
 from chronotope.store.journal import JsonLines
 from chronotope.store.lock import exclusive
 from chronotope.store.night import Night, finish_unfinished, open_night
-from chronotope.store.resume import Rest, made_from, rest_of
+from chronotope.store.resume import made_from, rest_from, rest_of
 from chronotope.store.session import open_session, read_properties
 from chronotope.store.snapshot import Snapshot, last_with, open_snapshot, snapshots
 from chronotope.train.loading import loader_of
@@ -150,6 +150,9 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
     first = options.first if len(runs) > 1 else next(iter(runs))
     if first in (None, "ingest") and len(options.input) != len(sources):
         raise UsageError(f"{len(sources)} --source and {len(options.input)} --input: give each source its folder")
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--source is given for {', '.join(names)}: each log needs a source file with its own name")
     if "train" in runs:
         loader_of(settings.train.loader)
     read_properties(options.properties_file)
@@ -165,7 +168,7 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
             night = open_night(spark, options.tables, options.date, settings, rebuilt(options))
             night.sources, night.finished = inputs, finished
             night.made_from = made_from(night, jobs_folder())
-            rest = rest_from(night, first, (source.name for source in sources)) if first else rest_of(night)
+            rest = rest_from(night, first, names) if first else rest_of(night)
             log.info("night %s %s (%s)", night.date, rest.why, after(night))
             if rest.published:
                 published(options.tables, options.date)

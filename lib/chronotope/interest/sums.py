@@ -30,8 +30,8 @@ def term_sums(events: DataFrame, tokens: DataFrame, settings: Settings, night: d
     `d_e` the item's text and, as a document of its own, the query. Forward decay (Cormode, Shkapenyuk, Srivastava, Xu:
     Forward Decay, ICDE 2009, section 3) with the night's own end as landmark: nights add up once they are rescaled.
 
-    Late events count with their own time. An event after the night's end, an item never described and a text without
-    a term add nothing; a user to whom all events add nothing has no row.
+    Late events count with their own time. An event after the night's end, an item not described by then and a text
+    without a term add nothing, and later descriptions change no sum; a user to whom all events add nothing has no row.
 
     Args:
         events: the events that this night took in.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
@@ -22,7 +24,13 @@ from chronotope.ingest.source import DAY, Input, Source
 
 log = logging.getLogger(__name__)
 
-FoundInputs = Mapping[str, list[Path]]
+
+@dataclass(frozen=True)
+class FoundInputs:
+    """What a night reads of a source."""
+
+    folder: Path  # as given to --input
+    files: Mapping[str, list[Path]]  # of each input; files, and folders of part files
 
 
 def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.date | None) -> FoundInputs:
@@ -33,21 +41,23 @@ def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.d
     an empty day is an empty file or folder.
 
     Raises:
-        UsageError: for a missing folder, an input of which no file is there, a missing day, or a night before the
-            first day.
+        UsageError: for a missing folder, an input of which no file is there, a path that is no day's, a missing day,
+            or a night before the first day.
     """
     if not input_dir.is_dir():
         raise UsageError(f"there is no folder {input_dir}: give the one that holds the log to --input")
     found = {}
     for name, rules in source.inputs.items():
         place = f"{source.name}: input {name!r}"
+        if Path(rules.path).is_absolute() or ".." in Path(rules.path).parts:
+            raise UsageError(f"{place}: path {rules.path} must be below the folder that is given to --input")
         files = files_of(input_dir, rules.path.replace(DAY, "[0-9]" * 4 + "-[0-9][0-9]" * 2))
         if not files and not (rules.by_day and day_folder(input_dir, rules.path, night)):
             raise UsageError(
                 f"{place}: no file matches {input_dir / rules.path}; correct --input, or path in the source"
             )
         found[name] = days_read(files, input_dir, rules, night, previous, place) if rules.by_day else files
-    return found
+    return FoundInputs(input_dir, found)
 
 
 def days_read(
@@ -56,10 +66,9 @@ def days_read(
     """The files that arrived after `previous` up to the night.
 
     Raises:
-        UsageError: when the night's own day is missing, or one since `previous`.
+        UsageError: when the night's own day is missing, or one since `previous`, or a file is of no day.
     """
-    pattern = re.compile(day_pattern(rules.path))
-    days = {file: dt.date.fromisoformat(match[1]) for file in files if (match := pattern.search(file.as_posix()))}
+    days = {file: day_of(file.relative_to(input_dir), rules.path, place) for file in files}
     since = (night - previous).days if previous else 1
     for day in (night - dt.timedelta(days=ago) for ago in reversed(range(since))):
         if day not in days.values() and not day_folder(input_dir, rules.path, day):
@@ -71,6 +80,19 @@ def days_read(
                 "an empty folder or file"
             )
     return [file for file, day in days.items() if day <= night and (previous is None or day > previous)]
+
+
+def day_of(file: Path, path: str, place: str) -> dt.date:
+    """The day of a file, of which the path below the input folder matches the input's.
+
+    Raises:
+        UsageError: when it names none, such as 2026-02-30.
+    """
+    match = re.fullmatch(day_pattern(path), file.as_posix())
+    try:
+        return dt.date.fromisoformat(match[1] if match else "")
+    except ValueError as error:
+        raise UsageError(f"{place}: {file} is of no day ({path}); move it elsewhere, or correct its name") from error
 
 
 def files_of(input_dir: Path, pattern: str) -> list[Path]:
@@ -87,14 +109,17 @@ def day_folder(input_dir: Path, path: str, day: dt.date) -> bool:
 
 
 def day_pattern(path: str) -> str:
-    """A regular expression, for Python and Java, whose first group is the day in a path that matches the glob.
+    """A regular expression, for Python and Java, of all paths that match the glob or lie below such a one.
 
-    >>> re.search(day_pattern("events/day={day}/*.json"), "file:/in/events/day=2026-01-31/part-0.json")[1]
+    Its first group is the day.
+
+    >>> re.fullmatch(day_pattern("**/day={day}/*.json"), "eu/day=2026-01-31/part-0.json")[1]
     '2026-01-31'
     """
-    words = {"**": ".*", "*": "[^/]*", "?": "[^/]", DAY: r"(\d{4}-\d{2}-\d{2})"}
-    parts = re.split(r"(\*\*|\*|\?|\{day\})", path)
-    return "/" + "".join(words.get(part, re.escape(part)) for part in parts) + "(?:/.*)?$"
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]", DAY: r"(\d{4}-\d{2}-\d{2})"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\{day\}|\[[^]]+\])", PurePosixPath(path).as_posix())
+    sets = {part: part.replace("[!", "[^", 1) for part in parts if part[:1] == "[" and part[-1:] == "]"}
+    return "".join((words | sets).get(part, re.escape(part)) for part in parts) + "(?:/.*)?"
 
 
 def read_inputs(spark: SparkSession, source: Source, found: FoundInputs) -> dict[str, DataFrame]:
@@ -111,20 +136,20 @@ def read_inputs(spark: SparkSession, source: Source, found: FoundInputs) -> dict
     for name, rules in source.inputs.items():
         try:
             with plain_errors(source):
-                frames[name] = read_input(spark, rules, found[name])
+                frames[name] = read_input(spark, rules, found.files[name], found.folder)
         except AnalysisException as error:
             raise SourceError(f"{source.name}: input {name!r}: {str(error).splitlines()[0]}") from error
     return frames
 
 
-def read_input(spark: SparkSession, rules: Input, files: list[Path]) -> DataFrame:
-    """The frame of one input."""
+def read_input(spark: SparkSession, rules: Input, files: list[Path], folder: Path) -> DataFrame:
+    """The frame of one input, of which the files lie below the folder."""
     paths = [str(file) for file in files]
     if rules.format == "delta":
         return read_delta(spark, files[0])
     if not paths:
         return spark.createDataFrame([], empty_schema(rules))
-    arrival = arrival_day(rules)
+    arrival = arrival_day(rules, folder)
     if rules.format == "json":
         lines = spark.read.text(paths).select(F.col("value").alias(LINE), *arrival)
         schema = f"{rules.ddl}, {CORRUPT} STRING"
@@ -181,12 +206,14 @@ def read_delta(spark: SparkSession, path: Path) -> DataFrame:
     return spark.read.schema(schema).option("basePath", str(path)).parquet(*files).select(*schema.names)
 
 
-def arrival_day(rules: Input) -> list[Column]:
-    """The column `_arrival_day` of an input with `{day}`, from each record's file."""
+def arrival_day(rules: Input, folder: Path) -> list[Column]:
+    """The column `_arrival_day` of an input with `{day}`, from where each record's file lies below the folder."""
     if not rules.by_day:
         return []
-    day = F.regexp_extract(F.col("_metadata.file_path"), day_pattern(rules.path), 1)
-    return [F.to_date(day).alias(ARRIVAL)]
+    # Spark tells a file's address: percent-encoded, but with a plus as it is, which decoding would make a blank.
+    file = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
+    below = re.escape(os.path.normpath(folder.absolute()).rstrip("/") + "/")
+    return [F.to_date(F.regexp_extract(file, f"^file:/*{below}{day_pattern(rules.path)}$", 1)).alias(ARRIVAL)]
 
 
 def empty_schema(rules: Input) -> str:

@@ -95,18 +95,20 @@ def alarm(of: Alarm, now: dt.datetime) -> Entry:
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, without what may come from a record.
+    r"""What an error says, without what may come from a record.
 
     Our own messages name settings and files, and quote where they show data: what is quoted is left out. Of Spark's
     errors only the name of their condition is kept, of the operating system's its reason, and of others nothing.
 
     >>> message_of(ChronotopeError("an expression failed on a record: the value 'u17' cannot be cast"))
     "an expression failed on a record: the value '...' cannot be cast"
+    >>> message_of(ChronotopeError(r"the value 'O\'Hara' cannot be cast"))
+    "the value '...' cannot be cast"
     >>> message_of(KeyError("u17"))
     ''
     """
     if isinstance(error, ChronotopeError):
-        return re.sub(r"'[^']*'", "'...'", str(error))
+        return re.sub(r"'(?:\\.|[^'\\])*'", "'...'", str(error))
     if isinstance(error, PySparkException):
         return error.getCondition() or ""
     return error.strerror or "" if isinstance(error, OSError) else ""

@@ -129,7 +129,7 @@ def inputs_digest(night: Night) -> str:
 
 def described(found: FoundInputs) -> Iterator[tuple[str, int, int]]:
     """Path, bytes and time of change (ns) of every file of a source's inputs; of folders, of all files in them."""
-    for paths in found.values():
+    for paths in found.files.values():
         for path in paths:
             for file in path.rglob("*") if path.is_dir() else [path]:
                 if file.is_file():
