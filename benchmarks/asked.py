@@ -17,6 +17,7 @@ from chronotope.train.scoring import Bools, Catalogue, Doubles, Ints, Queries, S
 
 NO_SLOT = -1  # the time asked about is not told; `at_s` is then the time of the last known step
 SCORES_AT_ONCE = 2**21  # scores held at a time: 8 MiB as fp32; the memory features of their queries take 50 times that
+STEPS_AT_ONCE = 2**18  # steps read at a time, padding included: an LSTM of 128 units holds 1 GiB for them
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,25 @@ def together(parts: Sequence[Asked]) -> Asked:
 
 def scores_of(scorer: Scorer, asked: Asked) -> Iterator[tuple[Ints, np.ndarray]]:
     """The scores, a batch of queries with histories of similar length at a time: their rows [B], scores [B, N]."""
-    size = max(1, SCORES_AT_ONCE // len(scorer.catalogue.item_ids))
     length = np.array([len(steps) for steps in asked.known["item_id"]], dtype=np.int64)
     order = np.argsort(-length, kind="stable")
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
+    for rows in in_batches(order, length, SCORES_AT_ONCE // len(scorer.catalogue.item_ids), STEPS_AT_ONCE):
         users, queries = asked.rows(rows).batch(scorer.catalogue)
         yield rows, scorer.score(scorer.encode(users, queries), users, queries)
+
+
+def in_batches(order: Ints, length: Ints, most: int, most_steps: int) -> Iterator[Ints]:
+    """Queries, longest history first, in batches of at most `most` and of `most_steps`; one at least.
+
+    >>> [rows.tolist() for rows in in_batches(np.array([1, 0, 2]), np.array([3, 6, 3]), 2, 6)]
+    [[1], [0, 2]]
+    """
+    start = 0
+    while start < len(order):
+        longest = max(1, int(length[order[start]]))
+        size = max(1, min(most, most_steps // longest))
+        yield order[start : start + size]
+        start += size
 
 
 def answers(scorer: Scorer, asked: Asked, truths: Sequence[str], n_shown: int) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Claim: NDCG@10 at least 1.15 times that of the best of ALS, BM25 item neighbours, Markov counts and SASRec.
 
     python -m benchmarks.leave_one_out --ratings FILE [--items FILE] --out DIR
-    python -m benchmarks.leave_one_out --generate ml1m --no-peers --out DIR      # for timing
+    python -m benchmarks.leave_one_out --generate ml1m --out DIR      # for timing
 
 FILE is Parquet or CSV with user_id, item_id and timestamp (or userId, movieId; see `benchmarks/ratings.py`); ties in
 time go by the position in the file. The last item of each user is the test, the one before it validation.
@@ -15,9 +15,10 @@ known: the model sees the gaps between past steps, but no hour.
 
 Peers run in an environment of their own (`benchmarks/peers/`; made on first use, or `--peers-python`), are tuned over
 `benchmarks/peers/grids.py` on validation, fitted again with validation joined, and scored on the test once for each
-seed. The model is `chronotope.train.fit` with those settings of `benchmarks/own_model.py` that are best on validation
-(a wide sequence encoder with memory, or without; the latter alone from 300,000 rows on) and `--set`. The
-validation items choose, tell it when to stop, and stand in its history when the test is asked.
+seed. From 300,000 rows on that takes hours, and is done with `--peers` only; the model's predictions are written, and
+its figures printed, before. The model is `chronotope.train.fit` with those settings of `benchmarks/own_model.py` that
+are best on validation (a wide sequence encoder with memory, or without; the latter alone from 300,000 rows on) and
+`--set`. The validation items choose, tell it when to stop, and stand in its history when the test is asked.
 
 It prints NDCG@10, HitRate@10, MRR (standard errors over users) and coverage@10, and writes DIR/predictions.parquet:
 model, seed, user_id, item_id (the truth), rank, top20. The summary goes to benchmarks/results/leave_one_out.json,
@@ -38,7 +39,7 @@ import pandas as pd
 
 from benchmarks.contest import Tuned, contest
 from benchmarks.generated import ratings as generated
-from benchmarks.own_model import Log, Own, own
+from benchmarks.own_model import LARGE_ROWS, Log, Own, own
 from benchmarks.peers.environment import peers_python
 from benchmarks.prepared import Stages
 from benchmarks.ranked import figures, table
@@ -59,23 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("chronotope").setLevel(logging.INFO)
     started = time.monotonic()
     parts = split(rows_of(options))
-    items = read_items(options.items) if options.items else None
-    model = ours(parts, items, options)
-    predictions = [model.predictions]
-    seconds = {"chronotope": round(time.monotonic() - started)}
-    peers: dict[str, Tuned] = {}
-    if options.peers:
-        peers = contest(parts, options.seen == "hide", options.seeds, peers_python(options.peers_python))
-        predictions += [peer.predictions for peer in peers.values()]
-    seconds["all"] = round(time.monotonic() - started)
-    rows = pd.concat(predictions, ignore_index=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    rows[["model", "seed", "user_id", "item_id", "rank", "top20"]].to_parquet(
-        options.out / "predictions.parquet", index=False
-    )
     n_items = parts.known["item_id"].nunique()
-    found = figures(rows, n_items)
-    print(table(found))
+    items = read_items(options.items) if options.items else None
+    # Before the training, for what cannot be installed is to be told before it.
+    python = peers_python(options.peers_python) if with_peers(options, parts) else None
+    model = ours(parts, items, options)
+    seconds = {"chronotope": round(time.monotonic() - started)}
+    found = kept_figures([model.predictions], n_items, options.out)
+    peers: dict[str, Tuned] = {}
+    if python:
+        peers = contest(parts, options.seen == "hide", options.seeds, python)
+        found = kept_figures([model.predictions, *(of.predictions for of in peers.values())], n_items, options.out)
+    seconds["all"] = round(time.monotonic() - started)
     sizes = {"users": len(parts.test), "items": n_items, "rows": len(parts.known) + len(parts.test)}
     kept = {
         "claim": f"NDCG@10 at least {CLAIM} times the best peer's",
@@ -96,11 +92,34 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of every contestant (default: 1)")
     parser.add_argument("--seen", choices=["hide", "keep"], default="hide", help="items that the user has met")
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="the model alone")
+    parser.add_argument(
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        help=f"default: up to {LARGE_ROWS:,} rows; else the model alone",
+    )
     parser.add_argument("--peers-python", type=Path, metavar="PYTHON", help="of an environment with the peers")
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", help="override a setting")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where the summary goes")
     return parser.parse_args(arguments)
+
+
+def with_peers(options: argparse.Namespace, parts: Split) -> bool:
+    """Whether the peers run: as it is asked for, else where they take minutes and not hours."""
+    if options.peers is None and len(parts.known) >= LARGE_ROWS:
+        print(f"{len(parts.known):,} rows: the model alone; --peers adds the others, which takes hours", flush=True)
+        return False
+    return options.peers is not False
+
+
+def kept_figures(predictions: Sequence[pd.DataFrame], n_items: int, out: Path) -> pd.DataFrame:
+    """Write the predictions of all contestants so far, and print and return their figures."""
+    rows = pd.concat(predictions, ignore_index=True)
+    out.mkdir(parents=True, exist_ok=True)
+    named = rows[["model", "seed", "user_id", "item_id", "rank", "top20"]]
+    named.to_parquet(out / "predictions.parquet", index=False)
+    found = figures(rows, n_items)
+    print(table(found), flush=True)
+    return found
 
 
 def rows_of(options: argparse.Namespace) -> pd.DataFrame:

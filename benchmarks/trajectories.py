@@ -62,6 +62,8 @@ def read_checkins(path: Path) -> pd.DataFrame:
     The files name no venues: their category is all the text that there is.
     """
     rows = pd.read_parquet(path)
+    # The product's ids are texts, and so must be those that answers are compared with.
+    rows = rows.astype({"user_id": str, "poi_id": str})
     names = {"poi_id": "item_id", "utc_time": "occurred_at", "category_name": "category"}
     plain = rows.rename(columns=names).drop(columns="category_id").assign(action="checkin", text=rows["category_name"])
     return in_time(plain)

@@ -94,6 +94,20 @@ def test_without_peers_there_is_the_model_alone(run, ratings):
         assert row.rank > 20 or row.item_id not in row.top20[:unseen] or list(row.top20).index(row.item_id) < row.rank
 
 
+def test_with_many_rows_the_peers_run_on_request(run, monkeypatch):
+    monkeypatch.setattr(leave_one_out, "LARGE_ROWS", 30)
+    assert set(run()[0]["model"]) == {"chronotope"}
+    assert set(run("--peers")[0]["model"]) == {"chronotope", "markov_1", "markov_3"}
+
+
+def test_what_the_model_predicts_is_kept_when_a_peer_fails(run, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(contest, "PEERS", {"markov_1": ("markov", [{"steps": "many"}])})
+    with pytest.raises(RuntimeError, match="peer markov failed"):
+        run()
+    assert set(pd.read_parquet(tmp_path / "out" / "predictions.parquet")["model"]) == {"chronotope"}
+    assert "NDCG@10" in capsys.readouterr().out
+
+
 def test_plain_events_have_no_clock_and_what_is_told_of_their_items():
     known = pd.DataFrame({"user_id": ["u", "u"], "item_id": ["b", "a"], "at_s": [60.0, 61.0]})
     items = pd.DataFrame({"item_id": ["a"], "title": ["A"], "text": ["tea"], "category": ["drink"]})

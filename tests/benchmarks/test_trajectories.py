@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.prepared import Stages
@@ -117,6 +118,15 @@ def test_files_are_read_in_time_order_whatever_theirs(tmp_path):
     read = read_checkins(tmp_path / "part.parquet")
     assert read["occurred_at"].is_monotonic_increasing
     assert read["text"].tolist() == read["category"].tolist() == [row["category"] for row in PART]
+
+
+def test_ids_that_are_numbers_are_read_as_texts(tmp_path):
+    part = as_published(PART)
+    codes = {name: pd.factorize(part[name])[0] for name in ("user_id", "poi_id")}
+    part.assign(**codes).to_parquet(tmp_path / "part.parquet")
+    read = read_checkins(tmp_path / "part.parquet")
+    assert read["user_id"].tolist() == [str(code) for code in codes["user_id"]]
+    assert read["item_id"].tolist() == [str(code) for code in codes["poi_id"]]
 
 
 def test_the_real_file_has_the_published_number_of_queries(real_data):
