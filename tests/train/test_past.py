@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from chronotope.train.past import MOST_ERAS, eras, likeliest
+from chronotope.train import past
+from chronotope.train.loading import load_parquet
+from chronotope.train.past import MOST_ERAS, Sum, eras, likeliest, spread
 from chronotope.train.scoring import MOST_FOLLOWERS
 from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
@@ -110,3 +112,29 @@ def test_of_an_items_followers_those_are_kept_that_a_catalogue_keeps():
     assert (kept[1] == 0).all()
     assert (kept[2] > 0).nonzero()[0].tolist() == list(range(9, MOST_FOLLOWERS + 9))
     assert (kept[2, 9:] == followed[2, 9:]).all()
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(1, 9)), max_size=6), max_size=8))
+def test_a_sum_is_that_of_its_parts(parts):
+    found, expected = Sum((3, 4)), np.zeros((3, 4))
+    for part in parts:
+        dense = np.zeros((3, 4))
+        for row, column, value in part:
+            dense[row, column] += value
+        found.add(sparse.csr_matrix(dense))
+        expected += dense
+    assert (found.total().toarray() == expected).all()
+    assert (found.total().toarray() == expected).all()  # asked again, it is the same
+
+
+def test_of_many_steps_the_moments_are_told_by_some_of_them(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    rows = [small.history(f"u{n}", [0] * 40, small.MONDAY_S + np.sort(random.uniform(0, 1e6, 40))) for n in range(600)]
+    files, end_s = small.write(tmp_path, rows, files=4), small.MONDAY_S + 9e5
+    exact = spread(files, KNOWN, end_s, load_parquet)
+    monkeypatch.setattr(past, "MOST_TIMES", 4_000)
+    some = spread(files, KNOWN, end_s, load_parquet)
+    assert len(some) == len(exact) == MOST_ERAS
+    assert some[-1] == exact[-1] == end_s
+    assert np.abs(some - exact).max() < 3e4
+    assert (some[:-1] != exact[:-1]).all()

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+import chronotope.train.trainer as training
 from chronotope.train.examples import Period
 from chronotope.train.memory import nothing
 from chronotope.train.past import eras
@@ -115,6 +116,27 @@ def test_a_share_of_the_truth_ahead_is_learned_from_and_not_told(defaults, tmp_p
         gradients.append(torch.cat([p.grad.flatten() for p in made.model.parameters() if p.grad is not None]))
     assert told[0] == told[1]
     assert not torch.allclose(*gradients, atol=1e-4)
+
+
+def test_a_pass_ends_when_the_time_is_over(trainer):
+    n_batches = len(list(trainer.course.examples(trainer.course.training, trainer.seed + 1)))
+    assert n_batches > 1
+    trainer.measure()
+    assert math.isfinite(trainer.train(1, ends=0.0))
+    assert int(trainer.averaged.n_averaged) == 1
+    trainer.train(2, ends=math.inf)
+    assert int(trainer.averaged.n_averaged) == 1 + n_batches
+
+
+def test_a_long_validation_is_over_its_first_batches(trainer, monkeypatch):
+    trainer.measure()
+    every = list(trainer.course.examples(trainer.course.validation, trainer.seed))
+    whole = trainer.validate()
+    monkeypatch.setattr(training, "VALIDATED_BATCHES", 1)
+    with torch.no_grad():
+        first = trainer.loss(trainer.kept, every[0])
+    assert trainer.validate() == pytest.approx(first)
+    assert len(every) == 1 or first != pytest.approx(whole)
 
 
 def test_nothing_to_learn_from_has_no_loss(defaults, tmp_path):

@@ -123,21 +123,20 @@ def keep_best(trainer: Trainer, settings: Settings, checkpoint: Path) -> list[Ep
 
 
 def run_epochs(trainer: Trainer, settings: Settings) -> Iterator[Epoch]:
-    """One epoch after the other, up to `train.epochs`, until another like the last would end after `max_minutes`."""
+    """One epoch after the other, up to `train.epochs`; the one in which `train.max_minutes` are over is the last."""
     ends = time.monotonic() + 60 * settings.train.max_minutes
     trainer.measure()
     for number in range(1, settings.train.epochs + 1):
         begun = time.monotonic()
-        train_loss = trainer.train(number)
+        train_loss = trainer.train(number, ends)
         validation_loss = trainer.validate()
         if math.isnan(validation_loss):
             validation_loss = train_loss
-        ended = time.monotonic()
-        epoch = Epoch(number, train_loss, validation_loss, ended - begun)
+        epoch = Epoch(number, train_loss, validation_loss, time.monotonic() - begun)
         log.info("epoch %d: loss %.4f, validation %.4f, %.1f s", *asdict(epoch).values())
         yield epoch
-        if number < settings.train.epochs and ended + epoch.seconds > ends:
-            log.warning("another epoch would end after train.max_minutes: training ends after epoch %d", number)
+        if time.monotonic() >= ends:
+            log.warning("train.max_minutes is over: training ends in epoch %d", number)
             return
 
 

@@ -17,6 +17,7 @@ from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.scoring import MOST_FOLLOWERS, TRENDING_DAYS, Bools, Catalogue, Counted, Doubles, Ints, Users
 
 TRENDING_S = 86_400 * TRENDING_DAYS
+MOST_TIMES = 2**24  # times of steps that are held to find quantiles of: 128 MiB; of more, every second one, or fourth
 MOST_ERAS = 12  # moments counted at: more of them are fresher counts, and as many times the memory
 
 
@@ -53,10 +54,11 @@ def counted_by(
     """
     rows, n_items = catalogue.popularity.shape
     heights = (rows, n_items, 1, 1)  # of an era in popularity, transitions, visitors, trending
-    totals = [sparse.csr_matrix((len(moments) * height, n_items)) for height in heights]
+    sums = [Sum((len(moments) * height, n_items)) for height in heights]
     for users in histories(files, catalogue, load):
-        new = counted(users, catalogue, moments, gap_s)
-        totals = [total + more for total, more in zip(totals, new, strict=True)]
+        for of, more in zip(sums, counted(users, catalogue, moments, gap_s), strict=True):
+            of.add(more)
+    totals = [of.total() for of in sums]
     so_far = [sparse.csr_matrix((height, n_items)) for height in heights]
     found = [as_of(-np.inf, so_far)]
     for era, moment in enumerate(moments):
@@ -66,6 +68,27 @@ def counted_by(
         so_far = [total + more for total, more in zip(so_far, added, strict=True)]
         found.append(as_of(float(moment), so_far))
     return found
+
+
+class Sum:
+    """The sum of many sparse matrices of one shape, which costs what their entries cost, however many they are."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.so_far = sparse.csr_matrix(shape)
+        self.waiting: list[sparse.csr_matrix] = []
+
+    def add(self, more: sparse.csr_matrix) -> None:
+        """Add a matrix; with as many entries waiting as are summed already, they are summed."""
+        self.waiting.append(more)
+        if sum(of.nnz for of in self.waiting) > self.so_far.nnz:
+            self.total()
+
+    def total(self) -> sparse.csr_matrix:
+        """The sum of all that was added."""
+        parts = [of.tocoo() for of in (self.so_far, *self.waiting)]
+        data, row, col = (np.concatenate([getattr(of, name) for of in parts]) for name in ("data", "row", "col"))
+        self.so_far, self.waiting = sparse.coo_matrix((data, (row, col)), shape=self.so_far.shape).tocsr(), []
+        return self.so_far
 
 
 def as_of(moment: float, totals: Sequence[sparse.csr_matrix]) -> Counted:
@@ -98,9 +121,13 @@ def histories(files: Sequence[Path], catalogue: Catalogue, load: Loader) -> Iter
 
 def spread(files: Sequence[Path], catalogue: Catalogue, end_s: float, load: Loader) -> Doubles:
     """At most `MOST_ERAS` moments, ascending, the last of them `end_s`: quantiles of the steps' times before it."""
-    at_s = [users.at_s[real(users)] for users in histories(files, catalogue, load)]
-    earlier = np.concatenate(at_s or [np.empty(0)])
-    earlier = earlier[earlier < end_s]
+    held, every = [np.empty(0)], 1  # of many times every second one in their order, or fourth, lies as all of them do
+    for users in histories(files, catalogue, load):
+        held.append(np.sort(users.at_s[real(users)])[every // 2 :: every])
+        if sum(map(len, held)) > MOST_TIMES:
+            held, every = [np.sort(np.concatenate(held))[1::2]], 2 * every
+    at_s = np.concatenate(held)
+    earlier = at_s[at_s < end_s]
     if not earlier.size:
         return np.array([end_s])
     inner = np.quantile(earlier, np.arange(1, MOST_ERAS) / MOST_ERAS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +28,7 @@ from chronotope.train.tables import ItemTables
 MAX_GRADIENT = 1.0  # norm beyond which gradients are scaled down: long sequences explode otherwise
 AVERAGED_STEPS = 100  # over about so many steps weights are averaged: what is kept does not jitter with the last batch
 MEASURED_BATCHES = 8
+VALIDATED_BATCHES = 400  # of 256 queries: a loss of 100,000 is as sure as that of millions
 SAMPLE_SHARE = 0.25  # of `train.exact_items`: candidates drawn where the softmax is sampled
 
 
@@ -62,8 +65,11 @@ class Trainer:
         self.averaged = AveragedModel(model, multi_avg_fn=move_average, use_buffers=True)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, train.rate_decay)
 
-    def train(self, epoch: int) -> float:
-        """One pass over the training period; its mean loss, with dropout, while learning."""
+    def train(self, epoch: int, ends: float = math.inf) -> float:
+        """One pass over the training period; its mean loss, with dropout, while learning.
+
+        At `ends`, a time of `time.monotonic`, it is over: users come in no order, so some of them stand for all.
+        """
         self.model.train()
         total, n = 0.0, 0
         for example in self.course.examples(self.course.training, self.seed + epoch):
@@ -74,15 +80,20 @@ class Trainer:
                 nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
             self.optimizer.step()
             self.averaged.update_parameters(self.model)
+            if time.monotonic() >= ends:
+                break
         if n:
             self.schedule.step()
         return mean(total, n)
 
     @torch.no_grad()
     def validate(self) -> float:
-        """The averaged model's mean loss over the validation period; the same steps are hidden every time."""
+        """The averaged model's mean loss over the validation period; the same steps are hidden every time.
+
+        Of a large log it is over the same `VALIDATED_BATCHES` every time.
+        """
         total, n = 0.0, 0
-        for example in self.course.examples(self.course.validation, self.seed):
+        for example in islice(self.course.examples(self.course.validation, self.seed), VALIDATED_BATCHES):
             total += self.loss(self.kept, example) * len(example.truth)
             n += len(example.truth)
         return mean(total, n)
