@@ -13,7 +13,7 @@ from chronotope.store.night import Night
 from chronotope.store.rebuild import model_folder_like, read_like
 from chronotope.train.candidates import Known, candidates
 from chronotope.train.contest import contest, contestants, known_catalogue, model_rows, moved, tuning_sample
-from chronotope.train.histories import histories
+from chronotope.train.histories import histories, in_no_order
 from chronotope.train.refresh import refreshed
 
 
@@ -34,7 +34,7 @@ def refresh(night: Night) -> None:
     settings, tail = night.settings, dt.timedelta(days=night.settings.train.tail_days)
     sessions, items, events = night.read("sessions"), night.read("items"), night.read("events")
     vectors = night.read("item_embeddings").where(f"model = '{model_name(settings.embed)}'")
-    steps = night.scratch("histories", histories(sessions, settings.train.history_steps))
+    steps = night.scratch("histories", in_no_order(histories(sessions, settings.train.history_steps)))
     files = sorted((night.scratch_dir / "histories").glob("*.parquet"))
     catalogue = functools.partial(known_catalogue, items, vectors, sessions, settings)
     now, then, early = (catalogue(night.end - age * tail) for age in (0, 1, 2))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import fnmatch
 import gzip
 import json
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +17,7 @@ from chronotope.errors import DataError, SourceError, UsageError
 from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE, records_of
 from chronotope.ingest.source import Source
 from chronotope.store.faults import plain_faults
-from chronotope.store.inputs import check_inputs, plain_errors, read_inputs
+from chronotope.store.inputs import check_inputs, one_of, plain_errors, read_inputs
 
 NIGHT = dt.date(2026, 1, 31)
 DDL = "user STRING, item STRING, at STRING"
@@ -128,6 +130,24 @@ class TestFinding:
         assert self.files(folder, of=of) == names
         found = {row.user: row[ARRIVAL] for row in read(spark, of, folder).collect()}
         assert found == {str(number): NIGHT for number in range(len(names))}
+
+    def test_all_below_a_day_are_one_folder(self, spark, tmp_path):
+        put(tmp_path, "events/2026-01-31/a.json", '{"user": "u"}\n')
+        of = source("events/{day}/**", "json")
+        assert self.files(tmp_path, of=of) == ["events/2026-01-31"]
+        assert [row[ARRIVAL] for row in read(spark, of, tmp_path).collect()] == [NIGHT]
+
+    @pytest.mark.parametrize(
+        "chars", ["[ab]", "[!ab]", "[]a]", "[!]a]", "[^a]", "[[]", "[a&&b]", "[a-c]", "[a\\]", "[]^&]"]
+    )
+    def test_sets_of_characters_are_those_of_globs(self, chars):
+        for char in "abcd]^&[-!\\":
+            assert bool(re.fullmatch(one_of(chars), char)) == fnmatch.fnmatchcase(char, chars)
+
+    def test_what_is_there_whole_may_lie_beside_the_folder(self, tmp_path):
+        put(tmp_path, "log.csv", "")
+        (tmp_path / "in").mkdir()
+        assert self.files(tmp_path / "in" / "..", of=source("in/../log.csv")) == ["in/../log.csv"]
 
     def test_missing_folder_and_missing_file_name_the_path(self, tmp_path):
         with pytest.raises(UsageError, match=r"there is no folder .*/none"):

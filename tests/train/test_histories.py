@@ -11,7 +11,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chronotope.sessions import sessions as cut
-from chronotope.train.histories import STEP_FIELDS, carried_on, gathered, histories, item_steps, measured, recent
+from chronotope.train.histories import (
+    STEP_FIELDS,
+    carried_on,
+    gathered,
+    histories,
+    in_no_order,
+    item_steps,
+    measured,
+    recent,
+)
 from tests.examples import few
 from tests.rows import MONDAY, NIGHT, frame
 
@@ -168,3 +177,11 @@ def test_sessions_that_are_left_out_change_nothing(spark, defaults, drawn, max_s
     sessions = cut(as_events(spark, drawn, 0), None, defaults, NIGHT)
     everything = gathered(measured(item_steps(sessions)), max_steps)
     assert by_user(histories(sessions, max_steps)) == by_user(everything)
+
+
+def test_users_in_no_order_are_the_same_users(spark):
+    ids = [f"u{n:02d}" for n in range(30)]
+    found = spark.createDataFrame([(user_id,) for user_id in ids], "user_id string").coalesce(1)
+    shuffled = [row.user_id for row in in_no_order(found).collect()]
+    assert sorted(shuffled) == ids
+    assert shuffled not in (ids, ids[::-1])

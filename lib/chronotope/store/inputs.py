@@ -49,7 +49,7 @@ def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.d
     found = {}
     for name, rules in source.inputs.items():
         place = f"{source.name}: input {name!r}"
-        if Path(rules.path).is_absolute() or ".." in Path(rules.path).parts:
+        if Path(rules.path).is_absolute() or (rules.by_day and ".." in Path(rules.path).parts):
             raise UsageError(f"{place}: path {rules.path} must be below the folder that is given to --input")
         files = files_of(input_dir, rules.path.replace(DAY, "[0-9]" * 4 + "-[0-9][0-9]" * 2))
         if not files and not (rules.by_day and day_folder(input_dir, rules.path, night)):
@@ -117,9 +117,21 @@ def day_pattern(path: str) -> str:
     '2026-01-31'
     """
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]", DAY: r"(\d{4}-\d{2}-\d{2})"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\{day\}|\[[^]]+\])", PurePosixPath(path).as_posix())
-    sets = {part: part.replace("[!", "[^", 1) for part in parts if part[:1] == "[" and part[-1:] == "]"}
-    return "".join((words | sets).get(part, re.escape(part)) for part in parts) + "(?:/.*)?"
+    below = PurePosixPath(path).as_posix().removesuffix("/**")
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\{day\}|\[!?\]?[^]]*\])", below)
+    return "".join(words.get(part) or one_of(part) or re.escape(part) for part in parts) + "(?:/.*)?"
+
+
+def one_of(part: str) -> str:
+    """A glob's set of characters as a regular expression; empty for what is none.
+
+    >>> one_of("[!0-8]"), one_of("day")
+    ('[^0-8]', '')
+    """
+    if not (part.startswith("[") and part.endswith("]")):
+        return ""
+    inner = part[1:-1].removeprefix("!")
+    return f"[{'^' if part[1] == '!' else ''}" + re.sub(r"([][\\^&])", r"\\\1", inner) + "]"
 
 
 def read_inputs(spark: SparkSession, source: Source, found: FoundInputs) -> dict[str, DataFrame]:

@@ -21,7 +21,7 @@ from chronotope.store.night import Night
 
 # What all stages of a night must have in common: which rows they have follows from it. Other settings or other code
 # may be tried from some stage on.
-IN_COMMON = ("night before", "kind of night", "nights rebuilt", "sources")
+IN_COMMON = ("publication before", "kind of night", "nights rebuilt", "sources")
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,8 @@ def made_from(night: Night, jobs: Path) -> dict[str, str]:
         "settings": night.settings.digest(),
         "code": f"{__version__} {code_digest(jobs)}",
         "night before": digest([str(before.night), sorted(before.versions.items())]) if before else "none",
+        # Upkeep changes the versions above and no row; a night that is run again changes this, too.
+        "publication before": f"{before.night} {before.run['finished_at']}" if before else "none",
         "kind of night": "refresh" if night.is_refresh else "between refreshes",
         "nights rebuilt": digest(str(night.like.tables_dir.resolve())) if night.like else "none",
         "sources": " ".join(names) if names else taken.get("sources", ""),

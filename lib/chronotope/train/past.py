@@ -75,17 +75,17 @@ class Sum:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.so_far = sparse.csr_matrix(shape)
-        self.waiting: list[sparse.csr_matrix] = []
+        self.waiting: list[sparse.coo_matrix] = []  # a CSR's row pointers would outweigh its few entries
 
     def add(self, more: sparse.csr_matrix) -> None:
         """Add a matrix; with as many entries waiting as are summed already, they are summed."""
-        self.waiting.append(more)
+        self.waiting.append(more.tocoo())
         if sum(of.nnz for of in self.waiting) > self.so_far.nnz:
             self.total()
 
     def total(self) -> sparse.csr_matrix:
         """The sum of all that was added."""
-        parts = [of.tocoo() for of in (self.so_far, *self.waiting)]
+        parts = [self.so_far.tocoo(), *self.waiting]
         data, row, col = (np.concatenate([getattr(of, name) for of in parts]) for name in ("data", "row", "col"))
         self.so_far, self.waiting = sparse.coo_matrix((data, (row, col)), shape=self.so_far.shape).tocsr(), []
         return self.so_far
