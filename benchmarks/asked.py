@@ -17,7 +17,7 @@ from chronotope.train.scoring import Bools, Catalogue, Doubles, Ints, Queries, S
 
 NO_SLOT = -1  # the time asked about is not told; `at_s` is then the time of the last known step
 SCORES_AT_ONCE = 2**21  # scores held at a time: 8 MiB as fp32; the memory features of their queries take 50 times that
-STEPS_AT_ONCE = 2**18  # steps read at a time, padding included: an LSTM of 128 units holds 1 GiB for them
+STEPS_AT_ONCE = 2**18  # steps read at a time, padding included: the gates of an LSTM of 128 units are 512 MiB
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ known: the model sees the gaps between past steps, but no hour.
 
 Peers run in an environment of their own (`benchmarks/peers/`; made on first use, or `--peers-python`), are tuned over
 `benchmarks/peers/grids.py` on validation, fitted again with validation joined, and scored on the test once for each
-seed. From 300,000 rows on that takes hours, and is done with `--peers` only; the model's predictions are written, and
+seed. From 300,000 rows on they run with `--peers` only, for that takes long; the model's predictions are written, and
 its figures printed, before. The model is `chronotope.train.fit` with those settings of `benchmarks/own_model.py` that
 are best on validation (a wide sequence encoder with memory, or without; the latter alone from 300,000 rows on) and
 `--set`. The validation items choose, tell it when to stop, and stand in its history when the test is asked.
@@ -104,9 +104,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def with_peers(options: argparse.Namespace, parts: Split) -> bool:
-    """Whether the peers run: as it is asked for, else where they take minutes and not hours."""
+    """Whether the peers run: as it is asked for, else on small files."""
     if options.peers is None and len(parts.known) >= LARGE_ROWS:
-        print(f"{len(parts.known):,} rows: the model alone; --peers adds the others, which takes hours", flush=True)
+        print(f"{len(parts.known):,} rows: the model alone; --peers adds the others, which takes long", flush=True)
         return False
     return options.peers is not False
 

@@ -45,7 +45,7 @@ LARGE_ROWS = 300_000
 LARGE_CHOICES: Mapping[str, Sequence[str]] = {
     "sequence": (
         *SEQUENCE, "train.dim=128", "train.dropout=0.3", "train.batch_size=1024", "train.learning_rate=0.003",
-        "train.epochs=30", "train.max_minutes=36",
+        "train.epochs=30", "train.max_minutes=32",
     ),
 }  # fmt: skip
 

@@ -80,25 +80,20 @@ def term_sums(snapshot: Snapshot) -> dict[Any, Any]:
     return dict(total)
 
 
-def differences(one: Any, other: Any, where: str = "", least: float = 1.5e-6) -> list[str]:
-    """Where two values differ: keys, sets and texts exactly, numbers by more than 1e-5 of their size, or than `least`.
-
-    Scores and their parts are rounded to 1e-6, so noise may move them by that. Parts are differences of sums in fp32,
-    and so they are as exact as the largest of them.
-    """
+def differences(one: Any, other: Any, where: str = "") -> list[str]:
+    """Where two values differ: keys, sets and texts exactly, numbers by more than 1e-5 of their size."""
     if isinstance(one, dict) and isinstance(other, dict):
-        if where.endswith("/parts"):
-            least = max([least, *(1e-5 * abs(part) for part in one.values())])
         missing = [f"{where}/{key}: only in one" for key in one.keys() ^ other.keys()]
         return missing + [
-            d for key in one.keys() & other.keys() for d in differences(one[key], other[key], f"{where}/{key}", least)
+            d for key in one.keys() & other.keys() for d in differences(one[key], other[key], f"{where}/{key}")
         ]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         return [
             d
             for place, pair in enumerate(zip(one, other, strict=True))
-            for d in differences(*pair, f"{where}[{place}]", least)
+            for d in differences(*pair, f"{where}[{place}]")
         ]
     if isinstance(one, float) and isinstance(other, float):
-        return [] if math.isclose(one, other, rel_tol=1e-5, abs_tol=least) else [f"{where}: {one} {other}"]
+        # Two numbers that are rounded to 1e-6 may differ by a hair more than that, for neither is exact in binary.
+        return [] if math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-6 + 1e-12) else [f"{where}: {one} {other}"]
     return [] if one == other else [f"{where}: {one} {other}"]

@@ -248,6 +248,13 @@ def test_the_epoch_in_which_the_time_is_over_is_the_last(defaults, monkeypatch, 
     assert f"training ends in epoch {epochs}" in caplog.text
 
 
+def test_a_training_without_time_is_one_batch_long(short, tmp_path):
+    changes = {"epochs": 50, "max_minutes": 1e-9}
+    limited = short.model_copy(update={"train": short.train.model_copy(update=changes)})
+    trained(RANDOM, limited, tmp_path)
+    assert len(read_model(tmp_path / "model").about["epochs"]) == 1
+
+
 def test_without_validation_days_the_training_loss_decides(short, tmp_path):
     known = small.counted(small.catalogue(), RANDOM)
     fit(small.write(tmp_path, RANDOM), known, short, CUT_S + 1e9, 1.0, tmp_path / "model", 1)

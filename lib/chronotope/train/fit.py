@@ -55,7 +55,8 @@ def fit(
 ) -> SpaceTimeScorer:
     """Train a space-time model and leave it in `folder`, whose name becomes the model's id.
 
-    The same files, settings and seed give the same model on the same machine, unless `train.max_minutes` ends it.
+    The same files, settings and seed give the same model on the same machine with as many threads, unless
+    `train.max_minutes` ends it.
     The best epoch so far lies in a folder beside `folder`, which takes its name at the end: a training that was
     killed leaves an older model as it was. The loss curve is saved with the model as `loss.png`.
 

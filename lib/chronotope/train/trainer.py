@@ -28,7 +28,7 @@ from chronotope.train.tables import ItemTables
 MAX_GRADIENT = 1.0  # norm beyond which gradients are scaled down: long sequences explode otherwise
 AVERAGED_STEPS = 100  # over about so many steps weights are averaged: what is kept does not jitter with the last batch
 MEASURED_BATCHES = 8
-VALIDATED_BATCHES = 400  # of 256 queries: a loss of 100,000 is as sure as that of millions
+VALIDATED_BATCHES = 400  # of 256 queries, as they are by default: a loss over 100,000 is sure enough to compare epochs
 SAMPLE_SHARE = 0.25  # of `train.exact_items`: candidates drawn where the softmax is sampled
 
 
@@ -68,7 +68,7 @@ class Trainer:
     def train(self, epoch: int, ends: float = math.inf) -> float:
         """One pass over the training period; its mean loss, with dropout, while learning.
 
-        At `ends`, a time of `time.monotonic`, it is over: users come in no order, so some of them stand for all.
+        At `ends`, a time of `time.monotonic`, it is over: users whose files are `histories.in_no_order` stand for all.
         """
         self.model.train()
         total, n = 0.0, 0
