@@ -58,12 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("chronotope").setLevel(logging.INFO)
-    started = time.monotonic()
     parts = split(rows_of(options))
     n_items = parts.known["item_id"].nunique()
     items = read_items(options.items) if options.items else None
     # Before the training, for what cannot be installed is to be told before it.
     python = peers_python(options.peers_python) if with_peers(options, parts) else None
+    started = time.monotonic()
     model = ours(parts, items, options)
     seconds = {"chronotope": round(time.monotonic() - started)}
     found = kept_figures([model.predictions], n_items, options.out)
