@@ -40,13 +40,18 @@ def test_pairs_of_some_queries_count_from_the_first_of_them(start, end, expected
     assert list(zip(pairs.query.tolist(), pairs.item.tolist(), strict=True)) == expected
 
 
-def test_barred_scores_are_never_and_pass_no_gradient():
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_barred_scores_are_never_and_get_no_gradient(smoothing):
     scores = torch.zeros(2, 3, requires_grad=True)
     place = torch.tensor([2, -1, 0, 1])  # item 1 is not asked about
-    found = bar(scores * 1.0, Barred(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 3])), place)
+    barred = Barred(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 3]))
+    found = bar(scores * 1.0, barred, place)
     assert found.tolist() == [[0.0, 0.0, NEVER], [0.0, NEVER, 0.0]]
-    found.sum().backward()
-    assert scores.grad.tolist() == [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
+    log_p = torch.log_softmax(found, dim=1)
+    others = mean_of_others(log_p, torch.full((3,), 1 / 3), barred, place)
+    (log_p[:, 0].sum() - smoothing * others.sum()).backward()
+    # Of two equal ones: 1 - 1/2 and -1/2. What is spread evenly over them pulls at neither.
+    assert scores.grad.tolist() == [[0.5, -0.5, 0.0], [0.5, 0.0, -0.5]]
 
 
 def test_the_mean_of_others_leaves_out_what_is_barred():

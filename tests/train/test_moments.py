@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chronotope.train.examples import Period
 from chronotope.train.inputs import batch_of
-from chronotope.train.moments import EDGES_S, GAPS_S, N_GAPS, Moments, gap_of, own_gaps, surprise
+from chronotope.train.moments import EDGES_S, GAPS_S, N_GAPS, Moments, foreseen, gap_of, own_gaps, surprise
 from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
 from tests.train import chance, small
@@ -58,9 +58,10 @@ def test_a_gap_that_came_costs_its_logarithm_where_it_can_be_told():
     base = {"known_steps": 2, "at_s": small.MONDAY_S + 2 * small.HOUR_S, "slot": 2, "previous_known": True}
     log_p = torch.log_softmax(torch.arange(float(N_GAPS)).expand(4, -1), dim=1)
     asked = [base, base | {"slot": -1}, base | {"previous_known": False}, base | {"at_s": small.MONDAY_S * 1.1}]
-    found = surprise(log_p, batch_in(known, users, small.queries(*asked)))
+    batch = batch_in(known, users, small.queries(*asked))
+    assert foreseen(batch).tolist() == [0]
+    found = surprise(log_p[:1], batch.asking(foreseen(batch)))
     assert float(found) == pytest.approx(-float(log_p[0, gap_of(torch.tensor(3600.0))]))
-    assert float(surprise(log_p[1:], batch_in(known, users, small.queries(*asked[1:])))) == 0.0
 
 
 def test_the_state_is_read_but_not_shaped():
@@ -116,6 +117,16 @@ def test_gaps_are_learned_from_whole_histories(defaults, tmp_path):
     before = trainer.model.moments.first.weight[:, 5:].clone()
     trainer.train(1)
     assert (trainer.model.moments.first.weight[:, 5:] - before).abs().max() > 1e-3
+
+
+def test_without_a_clock_there_are_no_moments_to_learn(defaults, tmp_path):
+    rows = [small.history(f"u{n}", [n % 6, 1, 2, 3], slot=np.full(4, -1)) for n in range(8)]
+    trainer = trainer_of(defaults, tmp_path, rows)
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.train(1)
+    moved = {name for name, tensor in trainer.model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved
+    assert not any(name.startswith("moments.") for name in moved)
 
 
 def test_a_gap_of_more_than_a_day_after_an_item_counts():

@@ -43,10 +43,12 @@ def met_items(batch: Batch) -> Barred:
     return Barred(query[item >= 0], item[item >= 0])
 
 
+@torch.no_grad()
 def bar(scores: Tensor, barred: Barred, place: Tensor) -> Tensor:
-    """The scores [Q, C] with `NEVER`, in place, where an item is barred; `place` [N] is its column, -1 for none."""
-    if not len(barred.query):
-        return scores  # writing nothing would still copy the gradient
+    """The scores [Q, C] with `NEVER`, in place, where an item is barred; `place` [N] is its column, -1 for none.
+
+    Autograd is not told: what has no probability has no gradient either, and no copy of all gradients need be made.
+    """
     return scores.index_put_(cells(barred, place), scores.new_tensor(NEVER))
 
 

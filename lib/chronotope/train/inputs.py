@@ -6,7 +6,7 @@ Q queries, N items.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,10 @@ from chronotope.train.tables import ItemTables, metres_of
 
 HOUR_S = 3600.0
 UNKNOWN_PLACE = float("nan")
+OF_QUERIES = (
+    "user", "known", "hidden_from", "hidden_to", "asked_s", "slot_known", "asked_slot", "asked_daypart", "asked_region",
+    "previous_known",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Batch:
     asked_daypart: Tensor  # [Q] index of the daypart of the asked slot, -1 without a slot
     asked_region: Tensor  # [Q]
     previous_known: Tensor  # [Q] bool, False for users without a known step
+
+    def asking(self, queries: Tensor) -> Batch:
+        """The same users with the chosen queries alone."""
+        return replace(self, **{name: getattr(self, name)[queries] for name in OF_QUERIES})
 
     @property
     def previous(self) -> Tensor:

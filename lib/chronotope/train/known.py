@@ -23,8 +23,11 @@ def known_before(users: Users, user: Ints, at_s: Doubles) -> Ints:
         at_s: [Q] epoch seconds.
 
     """
-    real = np.arange(users.at_s.shape[1]) < users.length[:, None]  # [B, L]
-    known: Ints = (real[user] & (users.at_s[user] < at_s[:, None])).sum(axis=1)
+    known, end = np.zeros_like(user), users.length[user]
+    for _ in range(users.at_s.shape[1].bit_length()):  # halving each query's steps, all queries at once
+        middle = (known + end) // 2
+        earlier = (known < end) & (users.at_s[user, np.minimum(middle, end - 1)] < at_s)
+        known, end = np.where(earlier, middle + 1, known), np.where(earlier, end, middle)
     return known
 
 

@@ -101,6 +101,9 @@ def backward(
     place[candidates.items] = torch.arange(len(candidates.items), device=vectors.device)
     smoothing = penalties.label_smoothing if torch.is_grad_enabled() else 0.0
     even = functional.softmax(candidates.log_weight, dim=0)  # a candidate stands for more than itself in a sample
+    columns = place[truth][:, None]  # [Q, 1 + A] of what is told
+    if later is not None and penalties.ahead_share and torch.is_grad_enabled():
+        columns = torch.cat([columns, place[later.clamp(min=0)].masked_fill(later < 0, -1)], dim=1)
     rows = max(1, CHUNK_SCORES // len(candidates.items))
     total = 0.0
     for start in range(0, len(truth), rows):
@@ -112,10 +115,10 @@ def backward(
         logits = added(logits, cuts[1][pairs], query[pairs] - start, place[item[pairs]])
         barred = memory.barred.of_queries(start, start + rows)
         log_p = functional.log_softmax(bar(logits, barred, place), dim=1)
-        told = log_p.gather(1, place[truth[part], None])[:, 0]
-        soon = told
-        if later is not None and penalties.ahead_share and torch.is_grad_enabled():
-            soon = with_later(log_p, told, later[part], place, penalties.ahead_share)
+        # In one gather, for each brings a matrix of gradients of its own.
+        both = log_p.gather(1, columns[part].clamp(min=0))
+        told = both[:, 0]
+        soon = with_later(told, both[:, 1:], columns[part, 1:] >= 0, penalties.ahead_share)
         loss = -((1 - smoothing) * soon).sum() / max(1, len(truth))
         if smoothing:
             loss = loss - smoothing * mean_of_others(log_p, even, barred, place).sum() / max(1, len(truth))
@@ -131,22 +134,21 @@ def backward(
     return total
 
 
-def with_later(log_p: Tensor, told: Tensor, later: Tensor, place: Tensor, share: float) -> Tensor:
-    """The truths' log-probabilities [Q] with a share of what is `later` [Q, A] in them, the nearest steps most.
+def with_later(told: Tensor, of_later: Tensor, there: Tensor, share: float) -> Tensor:
+    """The truths' log-probabilities [Q] with a share of those of what comes later [Q, A], the nearest steps most.
 
     Where the order of steps is chance for the most part, learning what comes soon teaches more of people than learning
     what came first (after the dense all-action loss of Pancha et al., "PinnerFormer: sequence modeling for user
-    representation at Pinterest", KDD 2022). Where nothing comes later the truth is all.
+    representation at Pinterest", KDD 2022). Where nothing is `there` [Q, A] later the truth is all.
     """
-    column = place[later.clamp(min=0)].masked_fill(later < 0, -1)
-    weight = (column >= 0) * AHEAD_DECAY ** torch.arange(later.shape[1], device=later.device)
+    weight = there * AHEAD_DECAY ** torch.arange(there.shape[1], device=there.device)
     total = weight.sum(dim=1)
-    ahead = (log_p.gather(1, column.clamp(min=0)) * weight).sum(dim=1) / total.clamp(min=1e-6)
+    ahead = (of_later * weight).sum(dim=1) / total.clamp(min=1e-6)
     return torch.lerp(told, ahead, share * (total > 0))
 
 
 def added(logits: Tensor, said: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """The scores [Q, C] with what is said [M] added in place at (row, column); a column of -1 is no candidate."""
     there = column >= 0
-    logits.view(-1).index_add_(0, row[there] * logits.shape[1] + column[there], said[there])
-    return logits
+    # Into a flat view of them the gradient would be copied, all of it, on its way back.
+    return logits.put_(row[there] * logits.shape[1] + column[there], said[there], accumulate=True)

@@ -89,17 +89,25 @@ def gap_of(gap_s: Tensor) -> Tensor:
     return torch.bucketize(gap_s.nan_to_num(nan=float("inf")), edges, right=True)
 
 
-def surprise(log_p: Tensor, batch: Batch) -> Tensor:
-    """The mean of what the gaps that came cost in nats, over the queries that know when they are and what was before.
+def foreseen(batch: Batch) -> Tensor:
+    """The queries that the moments are learned from: those that know when they are and what was before.
 
-    A gap beyond the longest is not counted; zero where none counts.
+    A gap beyond the longest is not learned.
+    """
+    return torch.nonzero(batch.previous_known & batch.slot_known & (gaps_s(batch) < EDGES_S[-1])).flatten()
+
+
+def gaps_s(batch: Batch) -> Tensor:
+    """The seconds from each query's last known step to the moment it asks about, [Q]."""
+    return (batch.asked_s - batch.at_last(batch.at_s)).float()
+
+
+def surprise(log_p: Tensor, batch: Batch) -> Tensor:
+    """The mean of what the gaps that came cost in nats; NaN for no query.
 
     Args:
         log_p: [Q, G] of `Moments`.
-        batch: the queries.
+        batch: the queries, of those that are `foreseen`.
 
     """
-    gap_s = (batch.asked_s - batch.at_last(batch.at_s)).float()
-    counts = batch.previous_known & batch.slot_known & (gap_s < EDGES_S[-1])
-    nats = -log_p.gather(1, gap_of(gap_s)[:, None])[:, 0] * counts
-    return nats.sum() / counts.sum().clamp(min=1)
+    return -log_p.gather(1, gap_of(gaps_s(batch))[:, None]).mean()

@@ -20,7 +20,7 @@ from chronotope.train.inputs import Batch, batch_of
 from chronotope.train.loading import Loader, load_parquet
 from chronotope.train.loss import Candidates, Penalties, backward, everything, sampled
 from chronotope.train.memory import Memory
-from chronotope.train.moments import own_gaps, surprise
+from chronotope.train.moments import foreseen, own_gaps, surprise
 from chronotope.train.scoring import Catalogue
 from chronotope.train.space_time import SpaceTime
 from chronotope.train.tables import ItemTables
@@ -124,8 +124,10 @@ class Trainer:
         vectors = model.vectors()
         states = model.states(batch, vectors)
         answer = model.answer(batch, states, vectors, known)
-        if torch.is_grad_enabled():
-            torch.autograd.backward([surprise(model.gaps(batch, states, own_gaps(whole)), batch)])
+        asked = foreseen(batch)
+        if torch.is_grad_enabled() and len(asked):  # none is where there is no clock
+            log_p = model.gaps(batch.asking(asked), states[asked], own_gaps(whole.asking(asked)))
+            torch.autograd.backward([surprise(log_p, batch.asking(asked))])
         penalties = Penalties(train.label_smoothing, train.kl_weight, train.ahead_share)
         biases, era = model.biases(self.tables), self.tables.eras(batch.asked_s)
         candidates = self.candidates(known, truth, later)
