@@ -38,14 +38,14 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "sequence": (*SEQUENCE, *SMALL, "train.epochs=15"),
 }
 # From this many rows on memory is too slow for a benchmark of 45 minutes: at a million, 30 batches of its features
-# told of 19 minutes an epoch. The sequence alone takes 116 s. Its settings are those usual for logs of that size; on
+# told of 19 minutes an epoch. The sequence alone takes 82 s. Its settings are those usual for logs of that size; on
 # MovieLens 100K, in batches of 256, half the rate and a Transformer were worse on validation (the latter by its loss),
 # and a dropout of 0.2 better by .001 of NDCG@10, which is noise.
 LARGE_ROWS = 300_000
 LARGE_CHOICES: Mapping[str, Sequence[str]] = {
     "sequence": (
         *SEQUENCE, "train.dim=128", "train.dropout=0.3", "train.batch_size=1024", "train.learning_rate=0.003",
-        "train.epochs=30", "train.max_minutes=32",
+        "train.epochs=30", "train.max_minutes=30",
     ),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from chronotope.store.models import keep_model, read_model
 from chronotope.store.night import Night
 from chronotope.store.rebuild import model_folder_like, read_like
 from chronotope.train.candidates import Known, candidates
+from chronotope.train.catalogue import catalogue_of
 from chronotope.train.contest import contest, contestants, known_catalogue, model_rows, moved, tuning_sample
 from chronotope.train.histories import histories, in_no_order
 from chronotope.train.refresh import refreshed
@@ -36,8 +37,9 @@ def refresh(night: Night) -> None:
     vectors = night.read("item_embeddings").where(f"model = '{model_name(settings.embed)}'")
     steps = night.scratch("histories", in_no_order(histories(sessions, settings.train.history_steps)))
     files = sorted((night.scratch_dir / "histories").glob("*.parquet"))
-    catalogue = functools.partial(known_catalogue, items, vectors, sessions, settings)
-    now, then, early = (catalogue(night.end - age * tail) for age in (0, 1, 2))
+    described = (items, vectors, sessions, settings)
+    now = catalogue_of(*described, night.end)
+    then, early = (known_catalogue(*described, night.end - age * tail) for age in (1, 2))
 
     of = contest(night.earlier("models"), settings, night.end, night.date, early is not None)
     known = Known(early, then or now, files, tuning_sample(steps))

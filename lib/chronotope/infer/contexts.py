@@ -82,5 +82,6 @@ def likeliest(weighed: DataFrame, max_contexts: int) -> DataFrame:
 
 
 def share(column: str, window: WindowSpec) -> Column:
-    """A column over its sum in the window."""
-    return F.col(column) / F.sum(column).over(window)
+    """A column over its sum in the window; equal shares where that is zero, of events from too many half-lives ago."""
+    even = 1 / F.count(column).over(window)
+    return F.coalesce(F.try_divide(column, F.sum(column).over(window)), even)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chronotope.sessions.cut import open_since, sessions, still_open
+from chronotope.sessions.cut import of_sources, open_since, sessions, still_open
 from chronotope.sessions.memory import counts, transitions
 
-__all__ = ["counts", "open_since", "sessions", "still_open", "transitions"]
+__all__ = ["counts", "of_sources", "open_since", "sessions", "still_open", "transitions"]

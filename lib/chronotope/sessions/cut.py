@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -35,8 +36,9 @@ def sessions(events: DataFrame, open_sessions: DataFrame | None, settings: Setti
 
     Args:
         events: the events that this night took in; on a first night or in a backfill, all of them.
-        open_sessions: the latest row per key of table `sessions` as of the night before; closed ones are ignored.
-            None on a first night.
+        open_sessions: the latest row per key of table `sessions` as of the night before, of the sources that this night
+            reads: what others may still bring is not known, and theirs stay as they are. Closed ones are ignored. None
+            on a first night.
         settings: reads `sessions.gap_s`, `night.late_days` and `night.time_zone`.
         night: after whose end sessions are closed, and what the rows are written under.
 
@@ -78,6 +80,11 @@ def open_since(last: dt.date, settings: Settings) -> dt.date:
     wrote the row.
     """
     return last - dt.timedelta(days=settings.night.late_days + math.ceil(settings.sessions.gap_s / DAY_S))
+
+
+def of_sources(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """The rows whose users are of these sources."""
+    return rows.where(F.substring_index("user_id", ":", 1).isin(list(names)))
 
 
 def still_open(rows: DataFrame) -> DataFrame:

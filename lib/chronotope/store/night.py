@@ -67,6 +67,16 @@ class Night:
         return last_with([of for of in snapshots(self.tables_dir) if of.night < self.date], source)
 
     @property
+    def source_names(self) -> list[str]:
+        """The names of the sources that this night reads, also in a process that begins at a later stage than ingest."""
+        return self.made_from.get("sources", "").split()
+
+    @property
+    def has_other_settings(self) -> bool:
+        """Whether a setting changed since the night before."""
+        return self.before is not None and self.before.run["config_digest"] != self.settings.digest()
+
+    @property
     def previous_end(self) -> dt.datetime | None:
         """The end of the night published before; None on the first night."""
         return end_of(self.last, self.settings.night.time_zone) if self.last else None
@@ -97,7 +107,7 @@ class Night:
 
         By the calendar, and when a setting changed since the night before: the rows of others would know nothing of it.
         """
-        if self.before and self.before.run["config_digest"] != self.settings.digest():
+        if self.has_other_settings:
             return True
         return is_refresh(self.refreshed_before, self.date, self.settings.night.refresh_days)
 

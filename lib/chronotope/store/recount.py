@@ -18,7 +18,7 @@ def counts_anew(night: Night, name: str) -> bool:
     (`chronotope retain --with-history`): then the sums go on, with what the old settings made of those. A line in the
     log says which. Such a night is a refresh, and costs what a first night does.
     """
-    if night.before is None or night.before.run["config_digest"] == night.settings.digest():
+    if night.before is None or not night.has_other_settings:
         return False
     lost = nights_without_events(night)
     if lost:

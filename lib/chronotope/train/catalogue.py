@@ -44,7 +44,7 @@ def catalogue_of(
     steps = item_steps(sessions).where(F.col("occurred_at") < F.lit(cut))
     popular = popularity_counts(steps, settings, cut).toPandas()
     if popular.empty:
-        raise DataError(f"no event on an item before {cut:%Y-%m-%d %H:%M}: load an earlier log, or shorten tail_days")
+        raise DataError(f"no event on an item before {cut:%Y-%m-%d %H:%M}: begin with a later night, or an earlier log")
     item_ids = sorted(popular["item_id"].unique())
     described = describe(items, embeddings, steps).toPandas().set_index("item_id").reindex(item_ids)
     dayparts = list(settings.night.dayparts)
