@@ -36,8 +36,8 @@ def test_items_met_have_the_bucket_of_their_text(spark):
         {"text_digest": digest, "model": "m", "embedding": vectors[digest]} for digest in ("d0", "d1", "d2")
     ])  # fmt: skip
     events = frame(spark, "events", [{"item_id": item} for item in ("i0", "i2", "i2", "i4", "gone", None)])
-    found = {row["item_id"]: row["bucket"] for row in text_buckets(events, items, embeddings, 1).collect()}
-    wanted = buckets_of(VECTORS, 1)
+    found = {row["item_id"]: row["bucket"] for row in text_buckets(events, items, embeddings).collect()}
+    wanted = buckets_of(VECTORS)
     assert found == {"i0": wanted[0], "i2": wanted[2]}
     shares = made(spark, [("a", "i0", "view"), ("a", "i4", "view"), ("a", None, "search")], buckets=found.items())
     assert shares["bucket"] == {wanted[0]: (0.5, 1), NO_TEXT: (0.5, 1)}
@@ -66,9 +66,9 @@ def test_no_events_give_no_mix(spark):
 
 def test_texts_keep_their_bucket_and_opposites_never_share_one():
     vectors = VECTORS
-    buckets = buckets_of(vectors, 1)
-    assert buckets_of(vectors[10:20] * 2, 1) == buckets[10:20]
-    assert all(a != b for a, b in zip(buckets, buckets_of(-vectors, 1), strict=True))
+    buckets = buckets_of(vectors)
+    assert buckets_of(vectors[10:20] * 2) == buckets[10:20]
+    assert all(a != b for a, b in zip(buckets, buckets_of(-vectors), strict=True))
     assert len(set(buckets)) > 8
     assert {len(name) for name in buckets} == {4}
-    assert buckets_of(np.zeros((2, 24), dtype=np.float32), 1) == ["none", "none"]
+    assert buckets_of(np.zeros((2, 24), dtype=np.float32)) == ["none", "none"]

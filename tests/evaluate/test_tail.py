@@ -41,7 +41,7 @@ def sessions_of(spark, events):
     fields = TABLES["sessions"].schema()["steps"].dataType.elementType.names
     by_user = {}
     for event in sorted(events, key=lambda event: (event["occurred_at"], event["event_id"])):
-        by_user.setdefault(event["user_id"], []).append(tuple((event | {"action": "view"}).get(f) for f in fields))
+        by_user.setdefault(event["user_id"], []).append(tuple(({"action": "view"} | event).get(f) for f in fields))
     rows = [{"session_key": user, "user_id": user, "steps": steps} for user, steps in by_user.items()]
     return frame(spark, "sessions", rows)
 
@@ -120,6 +120,18 @@ def test_where_nobody_comes_back_what_was_met_ranks_last_for_every_scorer(spark,
             assert row["top"] == [item for item in before["top"] if query == "e009" or item != "i03"] + (
                 ["i03"] if query == "e008" else []
             )
+
+
+def test_what_lists_hide_ranks_last_for_every_scorer(spark, defaults):
+    """Of what u has bought nobody is asked to name it again; what u has only looked at stays a candidate."""
+    events = log(("u", "i01", -24, {"action": "buy"}), *PAST[:3], *TAIL[:2])
+    hidden = {"seen": "hide", "hide_actions": ["buy"]}
+    found = ranked(
+        spark, defaults.model_copy(update={"recommend": defaults.recommend.model_copy(update=hidden)}), events
+    )
+    assert {row["rank"] for (query, _, _), row in found.items() if query == "e004"} == {6}  # i01
+    assert {row["top"][-1] for row in found.values()} == {"i01"}
+    assert found["e005", "user_frequency", "tail_next"]["rank"] == 1  # i02
 
 
 def test_of_two_events_in_one_second_neither_is_known_to_the_other(spark, defaults):

@@ -76,6 +76,9 @@ def near(catalogue, users, queries, q: int, item: int) -> float:
     if not queries.previous_known[q] or not known:
         return 0.0
     here = (users.lat[user, known - 1], users.lon[user, known - 1])
+    at_item = users.item[user, known - 1]
+    if math.isnan(sum(here)) and at_item >= 0:
+        here = (catalogue.lat[at_item], catalogue.lon[at_item])
     metres = {
         i: haversine_m(*here, catalogue.lat[i], catalogue.lon[i])
         for i in range(len(catalogue.item_ids))

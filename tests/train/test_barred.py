@@ -56,7 +56,8 @@ def test_barred_scores_are_never_and_get_no_gradient(smoothing):
 
 def test_the_mean_of_others_leaves_out_what_is_barred():
     log_p = torch.tensor([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0], [1.0, 2.0, 4.0]])
-    barred, place = Barred(torch.tensor([0, 2, 2, 2]), torch.tensor([3, 1, 2, 3])), torch.tensor([0, -1, 1, 2])
+    barred = Barred(torch.tensor([0, 0, 2, 2, 2]), torch.tensor([3, 3, 1, 2, 3]))  # one of them twice
+    place = torch.tensor([0, -1, 1, 2])
     found = mean_of_others(log_p, torch.tensor([0.5, 0.25, 0.25]), barred, place)
     assert found.tolist() == pytest.approx([(0.5 + 0.5) / 0.75, 0.5 + 0.5 + 1.0, 0.5 / 0.5])
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotope.train.past import counted_by
-from chronotope.train.scoring import probabilities
+from chronotope.train.scoring import places_of, probabilities
 from tests.oracles import infer as oracle
 from tests.train import small
 
@@ -42,3 +44,13 @@ def test_a_catalogue_as_of_another_moment_has_its_counts_and_the_same_items(tmp_
     assert then.item_ids == known.item_ids
     assert then.visitors.tolist() == [0, 1, 1, 0, 0, 0]
     assert then.popularity.sum() == 6, "each event counts everywhere and in its region"
+
+
+def test_a_step_without_a_place_of_its_own_is_where_its_item_is():
+    known = small.catalogue(places=True)
+    known = dataclasses.replace(known, lat=np.where(np.arange(6) == 2, np.nan, known.lat))
+    place = {"lat": np.array([41.0, np.nan, np.nan, 41.0]), "lon": np.array([-75.0, np.nan, np.nan, np.nan])}
+    users = small.users([small.history("u", [0, 1, 2, 0], **place), small.history("v", [1])], known)
+    lat, lon = places_of(users, (np.array([0, 0, 0, 0, 1]), np.array([0, 1, 2, 3, 2])), known)
+    expected = [(41.0, -75.0), (known.lat[1], known.lon[1]), (np.nan, known.lon[2]), (known.lat[0], known.lon[0])]
+    np.testing.assert_array_equal(np.stack([lat, lon], axis=1), [*expected, (np.nan, np.nan)])  # the last is padding

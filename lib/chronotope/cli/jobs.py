@@ -17,6 +17,7 @@ from chronotope.cli.stage import publish, published, run_stage
 from chronotope.config import Settings, load_settings, read_yaml
 from chronotope.errors import AlarmError, ChronotopeError, UsageError
 from chronotope.flow import STAGES
+from chronotope.infer.workers import is_usable
 from chronotope.ingest.source import Source, load_source
 from chronotope.store.faults import first_line, plain_faults
 from chronotope.store.inputs import FoundInputs, check_inputs
@@ -167,6 +168,7 @@ def work(options: argparse.Namespace, runs: Mapping[str, Run]) -> None:
         try:
             night = open_night(spark, options.tables, options.date, settings, rebuilt(options))
             night.sources, night.finished = inputs, finished
+            night.has_lost_model = has_lost_model(night)
             night.made_from = made_from(night, jobs_folder())
             rest = rest_from(night, first, names) if first else rest_of(night)
             log.info("night %s %s (%s)", night.date, rest.why, after(night))
@@ -186,6 +188,14 @@ def rebuilt(options: argparse.Namespace) -> Snapshot | None:
     """
     published: Path | None = getattr(options, "rebuild", None)
     return open_snapshot(published, options.date) if published else None
+
+
+def has_lost_model(night: Night) -> bool:
+    """Whether a night would go on with a model that cannot be used any more; it then chooses a new one."""
+    if night.before is None or night.is_refresh or is_usable(night.model_folder_before):
+        return False
+    log.warning("night %s is a refresh, for the model of night %s cannot be used", night.date, night.last)
+    return True
 
 
 def log_json() -> None:

@@ -20,7 +20,7 @@ from chronotope.train.barred import NEVER
 from chronotope.train.batches import flat, users_of
 from chronotope.train.examples import trimmed
 from chronotope.train.known import known_before, met_pairs, middle_of_hour, midnight_s, taken
-from chronotope.train.scoring import MOST_QUERIES, Doubles, Ints, Queries, Scorer, Users
+from chronotope.train.scoring import MOST_QUERIES, Catalogue, Doubles, Ints, Queries, Scorer, Users, places_of
 
 ASKED_FIELDS = [f"asked_{name}" for name in ("at_s", "query_id", "item_id", "slot", "lat", "lon", "language")]
 RANKED_FIELDS = [name for name in RANKS.names if name != "night"]
@@ -37,12 +37,13 @@ class Asking:
     heavy_events: int
     near_m: float
     n_shown: int  # items kept of each list, as many as the longest of evaluate.ks
-    repeats: bool  # whether items that the user has met are candidates
+    repeats: bool  # whether items that the user has met are candidates ...
+    hide_actions: tuple[str, ...]  # ... but for those met with one of these actions, which lists may not show
 
     @classmethod
     def of(cls, settings: Settings) -> Asking:
         """The settings that matter here."""
-        chosen = settings.evaluate
+        chosen, recommend = settings.evaluate, settings.recommend
         return cls(
             time_zone=settings.night.time_zone,
             light_events=chosen.light_events,
@@ -50,6 +51,7 @@ class Asking:
             near_m=chosen.near_m,
             n_shown=max(chosen.ks),
             repeats=settings.train.repeats,
+            hide_actions=tuple(recommend.hide_actions) if recommend.seen == "hide" else (),
         )
 
 
@@ -72,7 +74,7 @@ def rank_users(frame: pd.DataFrame, scorers: Sequence[Scorer], asking: Asking) -
             rows = asked.assign(
                 protocol=protocol,
                 user_kind=user_kinds(asked["n_events"].to_numpy(), asking),
-                distance_kind=distance_kinds(users, queries, asked, asking.near_m),
+                distance_kind=distance_kinds(users, queries, asked, scorer.catalogue, asking.near_m),
             )
             for start in range(0, len(rows), size):
                 part = np.arange(start, min(start + size, len(rows)))
@@ -115,11 +117,12 @@ def rank_queries(
 ) -> pd.DataFrame:
     """The rows with the scorer's answer: rank, n_candidates and top.
 
-    Where nobody comes back to an item, no scorer loses by what was met: it ranks last for all of them.
+    No scorer wins or loses by what its lists could not show: where nobody comes back to an item, what was met ranks
+    last for all of them, and so does what `recommend.seen` hides.
     """
     scores = scorer.score(scorer.encode(users, queries), users, queries)
-    if not asking.repeats:
-        scores[met_pairs(users, queries)] = NEVER
+    hiding = scorer.catalogue.action_index.get_indexer(pd.Index(asking.hide_actions))
+    scores[met_pairs(users, queries, hiding if asking.repeats else None)] = NEVER
     item_ids = np.array(scorer.catalogue.item_ids, dtype=object)
     answered = rows.assign(
         model=scorer.model_id,
@@ -137,14 +140,16 @@ def user_kinds(n_events: Ints, asking: Asking) -> npt.NDArray[np.str_]:
     )
 
 
-def distance_kinds(users: Users, queries: Queries, asked: pd.DataFrame, near_m: float) -> npt.NDArray[np.str_]:
+def distance_kinds(
+    users: Users, queries: Queries, asked: pd.DataFrame, catalogue: Catalogue, near_m: float
+) -> npt.NDArray[np.str_]:
     """`near` up to `near_m` metres from the last known place, else `far`; `unknown` where a place is."""
     if users.lat.shape[1] == 0:
         return np.full(len(asked), "unknown")
     at = (queries.user, np.maximum(queries.known_steps - 1, 0))
     known = queries.known_steps > 0
     to_lat, to_lon = asked["lat"].to_numpy(np.float64), asked["lon"].to_numpy(np.float64)
-    distance = np.where(known, distance_m(users.lat[at], users.lon[at], to_lat, to_lon), np.nan)
+    distance = np.where(known, distance_m(*places_of(users, at, catalogue), to_lat, to_lon), np.nan)
     return np.select([np.isnan(distance), distance <= near_m], ["unknown", "near"], default="far")
 
 

@@ -19,6 +19,7 @@ from chronotope.train.scoring import Floats
 ACTION, TERM, BUCKET = "action", "term", "bucket"
 KEPT_BINS = 200  # largest bins that are kept: a bin beyond four times those that drift compares is next to nothing
 BUCKET_BITS = 4  # 16 buckets of texts: with a hundred users a bucket still has some
+PLANES_SEED = 20260101
 ROUND_DIGITS = 9  # sums differ in their last bits between partitionings: which bins are kept must not
 NO_TEXT = "none"  # bucket of items without text
 
@@ -73,14 +74,13 @@ def term_shares(interests: DataFrame) -> DataFrame:
     return apart.select("user_id", F.lit(TERM).alias("about"), F.col("of.term").alias("bin"), share)
 
 
-def text_buckets(events: DataFrame, items: DataFrame, embeddings: DataFrame, seed: int) -> DataFrame:
+def text_buckets(events: DataFrame, items: DataFrame, embeddings: DataFrame) -> DataFrame:
     """The bucket of the text of each item met: item_id, bucket.
 
     Args:
         events: rows of `events` of one night.
         items: current rows of `items`.
         embeddings: rows of `item_embeddings` of one encoder.
-        seed: of the hyperplanes.
 
     """
     met = events.select("item_id").distinct()
@@ -88,27 +88,26 @@ def text_buckets(events: DataFrame, items: DataFrame, embeddings: DataFrame, see
     described = digests.join(embeddings.select("text_digest", "embedding"), "text_digest")
 
     def name(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        return (bucket_batch(batch, seed) for batch in batches if len(batch))
+        return (bucket_batch(batch) for batch in batches if len(batch))
 
     return described.select("item_id", "embedding").mapInArrow(name, "item_id string, bucket string")
 
 
-def bucket_batch(batch: pa.RecordBatch, seed: int) -> pa.RecordBatch:
+def bucket_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Replace the column `embedding` of a batch by `bucket`."""
     vectors = batch.column("embedding").flatten().to_numpy(zero_copy_only=False).reshape(len(batch), -1)
-    return pa.RecordBatch.from_arrays(
-        [batch.column("item_id"), pa.array(buckets_of(vectors, seed))], ["item_id", "bucket"]
-    )
+    return pa.RecordBatch.from_arrays([batch.column("item_id"), pa.array(buckets_of(vectors))], ["item_id", "bucket"])
 
 
-def buckets_of(embedding: Floats, seed: int) -> list[str]:
+def buckets_of(embedding: Floats) -> list[str]:
     """The bucket of each text embedding [N, E]: on which side of `BUCKET_BITS` random hyperplanes it lies, as bits.
 
     Two texts lie on one side of a plane with the chance 1 - angle / pi (Charikar, "Similarity estimation techniques
     from rounding algorithms", STOC 2002, section 3). Unlike clusters, the planes stay where they are from night to
-    night, so buckets of different nights are the same. Zero vectors, of items without text, are `none`.
+    night, whatever the settings are, so buckets of different nights are the same. Zero vectors, of items without text,
+    are `none`.
     """
-    planes = np.random.default_rng(seed).standard_normal((embedding.shape[1], BUCKET_BITS))
+    planes = np.random.default_rng(PLANES_SEED).standard_normal((embedding.shape[1], BUCKET_BITS))
     sides = embedding.astype(np.float64) @ planes > 0
     bits = ["".join("1" if side else "0" for side in row) for row in sides]
     has_text = (embedding != 0).any(axis=1)

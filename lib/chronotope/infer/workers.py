@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from chronotope.store.models import StoredModel, read_model, write_model
 from chronotope.train.blend import CountBlend
 from chronotope.train.scorer import KIND, SpaceTimeScorer
 from chronotope.train.scoring import Scorer
+
+log = logging.getLogger(__name__)
 
 COUNTS_KIND = "counts"
 
@@ -54,6 +57,16 @@ def scorer_of(stored: StoredModel, device: str) -> Scorer:
         except KeyError as error:
             raise ModelError(f"the count model's description lacks {error}: run stage train again") from error
     raise ModelError(f"model {stored.about.get('model_id')} is of unknown kind {kind!r}: run stage train again")
+
+
+def is_usable(folder: Path) -> bool:
+    """Whether there is a model in the folder that this version can score with; a warning says why not."""
+    try:
+        scorer_of(read_model(folder), "cpu")
+    except ModelError as error:
+        log.warning("%s", error)
+        return False
+    return True
 
 
 def save_counts(blend: CountBlend, folder: Path) -> None:

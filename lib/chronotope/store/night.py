@@ -42,6 +42,7 @@ class Night:
     like: Snapshot | None = None  # in a rebuild, the nights whose IDF, model and calendar are taken
     sources: tuple[tuple[Source, FoundInputs], ...] = ()  # each with the files that this night reads
     made_from: Mapping[str, str] = field(default_factory=dict)  # what this night's rows follow from: `store.resume`
+    has_lost_model: bool = False  # whether the model of the night before cannot be used any more
     is_published: bool = False  # whether this very night was published before
     finished: dt.date | None = None  # the night, this or another, that this process finished publishing at first
     attempt: str = field(default_factory=lambda: os.urandom(6).hex())  # this process's own scratch folder
@@ -68,7 +69,7 @@ class Night:
 
     @property
     def source_names(self) -> list[str]:
-        """The names of the sources that this night reads, also in a process that begins at a later stage than ingest."""
+        """The names of the sources that this night reads, also where another process has run its ingest."""
         return self.made_from.get("sources", "").split()
 
     @property
@@ -105,9 +106,10 @@ class Night:
     def is_refresh(self) -> bool:
         """Whether this night renews what all users share: models, IDF, catalogue.
 
-        By the calendar, and when a setting changed since the night before: the rows of others would know nothing of it.
+        By the calendar; when a setting changed since the night before, for the rows of others would know nothing of it;
+        and when the model is lost that the night would go on with.
         """
-        if self.has_other_settings:
+        if self.has_other_settings or self.has_lost_model:
             return True
         return is_refresh(self.refreshed_before, self.date, self.settings.night.refresh_days)
 

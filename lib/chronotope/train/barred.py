@@ -19,7 +19,7 @@ NEVER = -1e4  # score of a barred item: finite, and nothing is left of its proba
 
 
 class Barred(NamedTuple):
-    """Pairs of a query and an item that cannot be its next one, queries ascending."""
+    """Pairs of a query and an item that cannot be its next one, queries ascending; one may be there several times."""
 
     query: Tensor  # [P]
     item: Tensor  # [P]
@@ -36,7 +36,7 @@ def nothing_barred(device: torch.device) -> Barred:
 
 
 def met_items(batch: Batch) -> Barred:
-    """The items that each query knows its user to have met."""
+    """The items that each query knows its user to have met, once for each step."""
     everyone = torch.arange(len(batch.user), device=batch.user.device)
     query, step = batch.knows(everyone, batch.item.shape[1]).nonzero(as_tuple=True)
     item = batch.item[batch.user[query], step]
@@ -54,10 +54,10 @@ def bar(scores: Tensor, barred: Barred, place: Tensor) -> Tensor:
 
 def mean_of_others(log_p: Tensor, weight: Tensor, barred: Barred, place: Tensor) -> Tensor:
     """Each query's mean of log-probabilities [Q, C] by weights [C] that sum to one, over what is not barred: [Q]."""
-    query, column = cells(barred, place)
-    none = log_p.new_zeros(len(log_p))
-    barred_sum = none.index_add(0, query, log_p[query, column] * weight[column])
-    return (log_p @ weight - barred_sum) / (1 - none.index_add(0, query, weight[column])).clamp(min=1e-6)
+    is_barred = torch.zeros(log_p.shape, dtype=torch.bool, device=log_p.device)
+    is_barred[cells(barred, place)] = True
+    left = weight.expand(log_p.shape).masked_fill(is_barred, 0.0).sum(dim=1)
+    return log_p.masked_fill(is_barred, 0.0) @ weight / left.clamp(min=1e-6)
 
 
 def cells(barred: Barred, place: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from chronotope.places import EARTH_RADIUS_M
-from chronotope.train.scoring import Catalogue, Doubles, Floats, Ints, Queries, Users, places_among
+from chronotope.train.scoring import Catalogue, Doubles, Floats, Ints, Queries, Users, places_among, places_of
 
 RECENT_DAYS = {"recent_6h": 0.25, "recent_7d": 7.0, "recent_30d": 30.0}  # half-lives: today, this week, this season
 HOUR_WIDTH = 1.0  # hours: standard deviation of the kernel around the hour asked about
@@ -194,7 +194,7 @@ class Counter:
         """`near`: nearness `exp(-d / NEAR_M)` to the place of the previous step, of the nearest items."""
         query = np.flatnonzero(queries.previous_known & (queries.known_steps > 0))
         at = (queries.user[query], queries.known_steps[query] - 1)
-        query, points = placed(query, users.lat[at], users.lon[at])
+        query, points = placed(query, *places_of(users, at, self.catalogue))
         items, places = self.places
         neighbours = min(NEIGHBOURS, len(items)) if len(query) else 0
         if not neighbours:

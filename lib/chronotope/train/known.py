@@ -54,13 +54,17 @@ def middle_of_hour(at_s: Doubles) -> Doubles:
     return middle
 
 
-def met_pairs(users: Users, queries: Queries) -> tuple[Ints, Ints]:
-    """Queries and the items of the catalogue that they know their users to have met, once for each step: [P], [P]."""
+def met_pairs(users: Users, queries: Queries, actions: Ints | None = None) -> tuple[Ints, Ints]:
+    """Queries and the items of the catalogue that they know their users to have met, once for each step: [P], [P].
+
+    With `actions`, as indices in the catalogue, those met with one of them alone.
+    """
     steps = np.arange(users.item.shape[1])
     known = steps < np.minimum(queries.known_steps, users.length[queries.user])[:, None]  # [Q, L]
     if queries.hidden_from is not None and queries.hidden_to is not None:
         known &= (steps < queries.hidden_from[:, None]) | (steps >= queries.hidden_to[:, None])
-    query, step = np.nonzero(known & (users.item[queries.user] >= 0))
+    usable = users.item >= 0 if actions is None else (users.item >= 0) & np.isin(users.action, actions)
+    query, step = np.nonzero(known & usable[queries.user])
     return query, users.item[queries.user[query], step]
 
 

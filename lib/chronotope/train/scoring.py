@@ -122,6 +122,14 @@ class Queries:
     hidden_to: Ints | None = None
 
 
+def places_of(users: Users, at: tuple[Ints, Ints], catalogue: Catalogue) -> tuple[Doubles, Doubles]:
+    """Degrees of the steps at (rows, steps): a step's own place, else its item's; NaN where both are unknown."""
+    item = users.item[at]
+    of_item = np.where(item >= 0, catalogue.lat[item], np.nan), np.where(item >= 0, catalogue.lon[item], np.nan)
+    unplaced = np.isnan(users.lat[at]) | np.isnan(users.lon[at])
+    return np.where(unplaced, of_item[0], users.lat[at]), np.where(unplaced, of_item[1], users.lon[at])
+
+
 class Scorer(Protocol):
     """A model that ranks the catalogue. Scores are additive: the parts of an item sum to its score within 1e-4.
 
