@@ -18,11 +18,16 @@ SUBMIT = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
 JOB = """
 import json, sys
 from pathlib import Path
+from pyspark.errors import AnalysisException
 from chronotope.store.session import open_session
 spark = open_session("probe", Path(sys.argv[1]))
 conf = dict(spark.sparkContext.getConf().getAll())
 conf |= {key: spark.conf.get(key) for key in sys.argv[2].split(",")}
 conf["python of the workers"] = spark.sparkContext.parallelize([0], 1).map(lambda _: sys.executable).first()
+try:
+    spark.sql("select no_such_column from range(1)").collect()
+except AnalysisException:
+    print("it failed", file=sys.stderr)
 Path(sys.argv[3]).write_text(json.dumps(conf))
 spark.stop()
 """
@@ -50,14 +55,14 @@ def sessions(tmp_path_factory):
         out = folder / f"{name}.json"
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYSPARK", "SPARK"))}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-        subprocess.run([*start, str(folder / "job.py"), str(folder / "spark.conf"), keys, str(out)],
-                       check=True, capture_output=True, env=environment, cwd=folder)  # fmt: skip
-        found[name] = json.loads(out.read_text(encoding="utf-8"))
+        ended = subprocess.run([*start, str(folder / "job.py"), str(folder / "spark.conf"), keys, str(out)],
+                       check=True, capture_output=True, text=True, env=environment, cwd=folder)  # fmt: skip
+        found[name] = json.loads(out.read_text(encoding="utf-8")) | {"said": ended.stdout + ended.stderr}
     return found
 
 
 def comparable(conf):
-    return {key: value for key, value in conf.items() if not key.startswith((*OWN, "python of"))}
+    return {key: value for key, value in conf.items() if not key.startswith((*OWN, "python of", "said"))}
 
 
 def test_both_ways_give_the_same_settings(sessions):
@@ -71,6 +76,12 @@ def test_the_workers_run_the_python_of_the_environment(sessions):
     # By its folder: spark-submit calls the same interpreter python3.
     folders = {Path(conf["python of the workers"]).parent for conf in sessions.values()}
     assert folders == {Path(sys.executable).parent}
+
+
+def test_an_expression_that_fails_is_told_by_its_exception_alone(sessions):
+    for conf in sessions.values():
+        assert "it failed" in conf["said"]
+        assert "no_such_column" not in conf["said"]
 
 
 def test_no_properties_file_moves_what_the_tables_rest_on(sessions):

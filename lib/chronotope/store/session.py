@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
 from pathlib import Path
 
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from chronotope.errors import UsageError
@@ -18,6 +20,10 @@ PINNED = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",  # delta-rs reads no INT96
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
+
+# They print each failed expression with two Java stack traces and the names of the columns, before our own line that
+# says what is wrong.
+CONTEXT_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 
 def open_session(app_name: str, properties_file: Path) -> SparkSession:
@@ -46,6 +52,8 @@ def open_session(app_name: str, properties_file: Path) -> SparkSession:
         builder = builder.config(key, value)
     session: SparkSession = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
+    for name in CONTEXT_LOGGERS:
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
     return session
 
 
