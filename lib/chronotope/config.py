@@ -167,6 +167,7 @@ class AlarmSettings(Section):
 
     trailing_days: int = Field(ge=1)
     max_event_age_hours: float = Field(gt=0)
+    max_shortfall: float = Field(ge=1)
     reject_ratio: float = Field(ge=1)
     min_reject_share: float = Field(ge=0, le=1)
     max_without_list_share: float = Field(ge=0, le=1)

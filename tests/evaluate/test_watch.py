@@ -125,6 +125,20 @@ def test_each_alarm_is_raised_by_its_own_fault_alone(spark, defaults, earlier, m
     assert raised(watched(spark, defaults, earlier=earlier, **parts)) == [metric]
 
 
+@pytest.mark.parametrize(
+    ("usually", "shortfall"), [([4000, 40, 36], 36 / 8), ([40, 20, 40], 20 / 8), ([40, 0, 40], 0), ([4000, 40], None)]
+)
+def test_a_delivery_that_broke_off_has_fewer_events_than_the_sparsest_night(spark, defaults, usually, shortfall):
+    """A first night that took in a long history is one of the trailing ones, and no measure of what is few."""
+    age = {"model": "night", "protocol": PROTOCOL, "metric": "newest_event_age_h", "slice": "source=s", "value": 1.0}
+    before = [age | {"n": n, "night": NIGHT - dt.timedelta(days=day)} for day, n in enumerate(usually, 1)]
+    few = events(spark, *[(user, "a", "view", 1.0) for user in USERS[:8]])
+    made = watched(spark, defaults, earlier=frame(spark, "evaluations", before), events=few)
+    found = figures(made).get(("event_shortfall", "source=s"))
+    assert found == (None if shortfall is None else (shortfall, 4.0, 8))
+    assert raised(made) == (["event_shortfall"] if shortfall and shortfall > 4 else [])
+
+
 def test_a_source_that_stays_silent_grows_older_until_it_is_no_longer_expected(spark, defaults, earlier):
     silent = watched(spark, defaults, earlier=earlier, events=events(spark))
     assert figures(silent)["newest_event_age_h", "source=s"] == (25.0, 24.0, 0)

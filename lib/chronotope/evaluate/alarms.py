@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 PROTOCOL = "watch"
-AGE, REJECTS, WITHOUT_LIST, CHURN = "newest_event_age_h", "reject_share", "share_without_list", "list_churn"
+AGE, SHORTFALL, REJECTS = "newest_event_age_h", "event_shortfall", "reject_share"
+WITHOUT_LIST, CHURN = "share_without_list", "list_churn"
 ACTIONS, INTERESTS, TEXTS = "psi_actions", "psi_interests", "psi_embeddings"
 SHARE = "share"  # of one bin of a mix: what the nights to come are compared with, and no figure to be alarmed by
 
@@ -16,6 +17,8 @@ SHARE = "share"  # of one bin of a mix: what the nights to come are compared wit
 MEANING = {
     AGE: ("hours from the newest accepted event to the night's end",
           "was the log delivered, and up to its end? `rejects` says what was refused"),
+    SHORTFALL: ("times fewer accepted events than on the sparsest of the trailing nights",
+                "did the delivery break off? its files may be cut short; `rejects` says what was refused"),
     REJECTS: ("share of the night's records that were refused",
               "count `rejects` of the night by reason: the log's format or clock may have changed"),
     WITHOUT_LIST: ("share of the night's users without a list of their own",

@@ -18,7 +18,18 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from chronotope.config import AlarmSettings, Settings
-from chronotope.evaluate.alarms import ACTIONS, AGE, CHURN, INTERESTS, PROTOCOL, REJECTS, SHARE, TEXTS, WITHOUT_LIST
+from chronotope.evaluate.alarms import (
+    ACTIONS,
+    AGE,
+    CHURN,
+    INTERESTS,
+    PROTOCOL,
+    REJECTS,
+    SHARE,
+    SHORTFALL,
+    TEXTS,
+    WITHOUT_LIST,
+)  # fmt: skip
 from chronotope.evaluate.drift import Mix, drift, pooled
 from chronotope.evaluate.mixes import ACTION, BUCKET, TERM, mixes
 from chronotope.slots import end_of
@@ -28,6 +39,7 @@ MODEL = "night"  # what stands for a model in rows that are about none
 PSI_OF = {ACTION: ACTIONS, TERM: INTERESTS, BUCKET: TEXTS}
 LIST = ("user_id", "daypart", "region")
 HOUR_S = 3600.0
+FEWEST_NIGHTS = 3  # trailing nights that tell what is few: the first one of them may have taken in a long history
 
 Entry = dict[str, Any]  # a row of `evaluations`, or what of it is known so far
 
@@ -51,6 +63,8 @@ def watch(of: Watched, settings: Settings, night: dt.date) -> DataFrame:
 
     - `newest_event_age_h`, by source: hours from the newest accepted event, of this night or one before, to the end of
       the night. A source that has sent nothing for `trailing_days` is no longer expected, and has no row.
+    - `event_shortfall`, by source with events: how many times fewer they are than on the sparsest of the trailing
+      nights, of which there must be `FEWEST_NIGHTS`.
     - `reject_share`, by source: records refused over records new; too much is `reject_ratio` times that of the trailing
       nights, and `min_reject_share`.
     - `share_without_list`: of the users with events, those without a list of their own.
@@ -71,6 +85,7 @@ def watch(of: Watched, settings: Settings, night: dt.date) -> DataFrame:
     trailing = of.earlier.where((F.col("protocol") == PROTOCOL) & (F.col("night") >= since)).collect()
     entries = [
         *ages(tonight[AGE], trailing, settings, night),
+        *shortfalls(tonight[AGE], trailing, settings.alarms),
         *reject_shares(tonight[REJECTS], trailing, settings.alarms),
         *shares(tonight[WITHOUT_LIST], WITHOUT_LIST, settings.alarms.max_without_list_share),
         *shares(tonight[CHURN], CHURN, settings.alarms.max_churn_share),
@@ -151,6 +166,15 @@ def ages(tonight: list[Row], trailing: list[Row], settings: Settings, night: dt.
         if source in n or hours <= 24 * alarms.trailing_days:
             yield {"metric": AGE, "slice": source, "value": hours, "high": alarms.max_event_age_hours,
                    "n": n.get(source, 0)}  # fmt: skip
+
+
+def shortfalls(tonight: list[Row], trailing: list[Row], alarms: AlarmSettings) -> Iterator[Entry]:
+    """`event_shortfall` of each source with events; weekends and holidays are the sparsest nights of their weeks."""
+    for row in tonight:
+        usual = [r["n"] for r in trailing if r["metric"] == AGE and r["slice"] == row["bin"]]
+        if row["n"] and len(usual) >= FEWEST_NIGHTS:
+            yield {"metric": SHORTFALL, "slice": row["bin"], "value": min(usual) / row["n"],
+                   "high": alarms.max_shortfall, "n": row["n"]}  # fmt: skip
 
 
 def reject_shares(tonight: list[Row], trailing: list[Row], alarms: AlarmSettings) -> Iterator[Entry]:
