@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-# Names under which a column is looked for, in this order.
-USER = ("user_id", "userId", "user")
-ITEM = ("item_id", "itemId", "movieId", "movie_id", "item")
-TIME = ("timestamp", "time", "occurred_at")
+from benchmarks.columns import found, letters, needed, read_table, refuse_gaps, seconds, texts, words
+
+# Names under which a column is looked for, in this order, whatever their case and punctuation.
+USER = ("user_id", "user", "uid")
+ITEM = ("item_id", "movie_id", "item", "iid", "movie")
+TIME = (
+    "timestamp", "unix_timestamp", "time", "ts", "datetime", "occurred_at", "rated_at", "event_time", "created_at",
+    "date",
+)  # fmt: skip
+ORDER = "order"
 TITLE = ("title", "name")
-CATEGORY = ("category", "genres")
+CATEGORY = ("category", "categories", "genres", "genre")
+# The columns of MovieLens' files that have no header.
+RATINGS_DAT, ITEMS_DAT = ("user", "item", "rating", "timestamp"), ("item", "title", "genres")
 LEAST_STEPS = 3  # of a user who is asked about: one to learn from, one for validation, one for test
 
 
@@ -30,47 +39,55 @@ class Split:
         return in_order(pd.concat([self.train, self.validation]))
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A Parquet file, or one in CSV with a header."""
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-
-
 def read_ratings(path: Path) -> pd.DataFrame:
     """The rows of a file as user_id, item_id (text) and at_s, each user's in time order, ties by position in the file.
 
-    at_s is the time in seconds: epoch seconds as they come, datetimes as epoch seconds. Where no column of `TIME` is
-    there, `order` stands for it, one second a step; without that too, the position in the file.
+    at_s is the time in seconds, as `benchmarks.columns.seconds` reads it. Where no column of `TIME` is there, `order`
+    stands for it, one second a step; without that too, the position in the file. What was taken is printed.
 
     Raises:
-        ValueError: when the file has no column of users, or none of items.
+        ValueError: when the file has no rows, no column of users or none of items, rows that lack one of these or their
+            time, a time that cannot be read, or a column that may be the time but is not known.
 
     """
-    table = read_table(path)
-    found = {"user_id": ids(table, USER, path), "item_id": ids(table, ITEM, path), "at_s": seconds(table)}
-    return in_order(pd.DataFrame(found))
+    table = read_table(path, RATINGS_DAT)
+    user, item, time = needed(table, USER, path), needed(table, ITEM, path), time_of(table, path)
+    refuse_gaps(table, [user, item] if time is None else [user, item, time], path)
+    rows = pd.DataFrame({"user_id": texts(table[user]), "item_id": texts(table[item]), "at_s": order_s(table, time)})
+    first, last = (moment(at_s, time) for at_s in (rows["at_s"].min(), rows["at_s"].max()))
+    print(f"{path.name}: user is {user}, item {item}, time {time or 'the position'}, {first} to {last}", flush=True)
+    return in_order(rows)
 
 
-def ids(table: pd.DataFrame, names: tuple[str, ...], path: Path) -> pd.Series:
-    """The first column of these names, as text.
+def time_of(table: pd.DataFrame, path: Path) -> str | None:
+    """The column that tells the time, or the order; None, and a warning, where the position in the file has to.
 
     Raises:
-        ValueError: when there is none.
+        ValueError: when there is none, but one whose name speaks of time or date.
 
     """
-    name = next((name for name in names if name in table), None)
-    if name is None:
-        raise ValueError(f"{path.name} has columns {list(table)}, none of {', '.join(names)}")
-    return table[name].astype(str)
+    name = found(table, (*TIME, ORDER))
+    if name is not None:
+        return name
+    unknown = [str(of) for of in table if "time" in str(of).lower() or "date" in str(of).lower()]
+    if unknown:
+        raise ValueError(f"{path.name}: is {' or '.join(unknown)} the time? Call it as one of {', '.join(TIME)}")
+    print(f"WARNING: {path.name} has no time (columns {list(table)}): events are taken in the order of the file")
+    return None
 
 
-def seconds(table: pd.DataFrame) -> pd.Series:
-    """The order of the rows, as `read_ratings` says it."""
-    name = next((name for name in (*TIME, "order") if name in table), None)
-    if name is None:
+def order_s(table: pd.DataFrame, time: str | None) -> pd.Series:
+    """When each row happened, as `read_ratings` says it, by the column that `time_of` found."""
+    if time is None:
         return pd.Series(range(len(table)), index=table.index, dtype="float64")
-    if pd.api.types.is_numeric_dtype(table[name]):
-        return table[name].astype("float64")
-    return (pd.to_datetime(table[name], utc=True) - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return pd.to_numeric(table[time]).astype("float64") if letters(time) == ORDER else seconds(table[time])
+
+
+def moment(at_s: float, time: str | None) -> str:
+    """A time as it is printed; a mere number where only the order is known."""
+    if time is None or letters(time) == ORDER:
+        return f"{at_s:.0f}"
+    return dt.datetime.fromtimestamp(at_s, dt.UTC).isoformat(" ", "seconds")
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,20 +116,27 @@ def read_items(path: Path) -> pd.DataFrame:
     """The items of a file as item_id, title, text and category; the category is the first of several between bars.
 
     Of several rows of an item the first describes it. The text is the column `text`, or the title followed by the
-    categories, as in conf/sources/movielens.yaml.
+    categories, as in conf/sources/movielens.yaml. What is not told is missing.
 
     Raises:
-        ValueError: when the file has no column of items.
+        ValueError: when the file has no rows, no column of items, or rows that lack it.
 
     """
-    table = read_table(path)
-    title, category = (
-        next((table[name] for name in names if name in table), pd.Series(None, index=table.index, dtype=object))
-        for names in (TITLE, CATEGORY)
-    )
+    table = read_table(path, ITEMS_DAT)
+    item = needed(table, ITEM, path)
+    refuse_gaps(table, [item], path)
+    title, category = words(table, TITLE), words(table, CATEGORY)
     category = category.where(category != "(no genres listed)")
     told = title.fillna("") + ". " + category.fillna("").str.replace("|", ", ", regex=False)
-    text = table["text"] if "text" in table else told.str.strip(". ")
-    first = category.str.split("|").str[0]
-    found = {"item_id": ids(table, ITEM, path), "title": title, "text": text, "category": first}
-    return pd.DataFrame(found).drop_duplicates("item_id")
+    text = words(table, ["text"]) if found(table, ["text"]) else told.str.strip(". ")
+    rows = {"item_id": texts(table[item]), "title": title, "text": text.where(text != "")}
+    return pd.DataFrame({**rows, "category": category.str.split("|").str[0]}).drop_duplicates("item_id")
+
+
+def tell_texts(ratings: pd.DataFrame, items: pd.DataFrame) -> None:
+    """Print for how many items of the ratings there is a text; that there is none at all may be another kind of id."""
+    rated = pd.Index(ratings["item_id"].unique())
+    n = int(rated.isin(items.loc[items["text"].notna(), "item_id"]).sum())
+    print(f"texts for {n:,} of {len(rated):,} items", flush=True)
+    if n == 0:
+        print(f"WARNING: no text is used; ids are like {rated[0]} here and like {items['item_id'].iloc[0]} there")
