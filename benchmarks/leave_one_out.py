@@ -3,8 +3,9 @@
     python -m benchmarks.leave_one_out --ratings FILE [--items FILE] --out DIR
     python -m benchmarks.leave_one_out --generate ml1m --out DIR      # for timing
 
-FILE is Parquet or CSV with user_id, item_id and timestamp (or userId, movieId; see `benchmarks/ratings.py`); ties in
-time go by the position in the file. The last item of each user is the test, the one before it validation.
+FILE is Parquet, CSV or MovieLens' own `.dat` with columns of users, items and times, which may have many names and
+kinds (see `benchmarks/ratings.py`; what was taken is printed); ties in time go by the position in the file. The last
+item of each user is the test, the one before it validation.
 
 Protocol, the same for all contestants. Candidates are all items that occur in the histories known when it is asked:
 for the test, all rows but the test's own. A test item that occurs nowhere there is a miss, never left out. Items that
@@ -43,7 +44,7 @@ from benchmarks.own_model import LARGE_ROWS, Log, Own, own
 from benchmarks.peers.environment import peers_python
 from benchmarks.prepared import Stages
 from benchmarks.ranked import figures, table
-from benchmarks.ratings import Split, in_order, read_items, read_ratings, split
+from benchmarks.ratings import Split, in_order, read_items, read_ratings, split, tell_texts
 from benchmarks.report import RESULTS, ROOT, report
 from chronotope.config import Settings, load_settings
 from chronotope.store.session import open_session
@@ -58,13 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("chronotope").setLevel(logging.INFO)
+    started = time.monotonic()
     parts = split(rows_of(options))
     n_items = parts.known["item_id"].nunique()
     items = read_items(options.items) if options.items else None
+    if items is not None:
+        tell_texts(parts.known, items)
+    reading_s = time.monotonic() - started
     # Before the training, for what cannot be installed is to be told before it.
     python = peers_python(options.peers_python) if with_peers(options, parts) else None
-    started = time.monotonic()
-    model = ours(parts, items, options)
+    started = time.monotonic() - reading_s  # what the peers' environment takes to make is nobody's time
+    model = ours(parts, items, options, started)
     seconds = {"chronotope": round(time.monotonic() - started)}
     found = kept_figures([model.predictions], n_items, options.out)
     peers: dict[str, Tuned] = {}
@@ -130,14 +135,15 @@ def rows_of(options: argparse.Namespace) -> pd.DataFrame:
     return in_order(made)
 
 
-def ours(parts: Split, items: pd.DataFrame | None, options: argparse.Namespace) -> Own:
-    """The predictions of the product's own model, one training per seed."""
+def ours(parts: Split, items: pd.DataFrame | None, options: argparse.Namespace, started: float) -> Own:
+    """The predictions of the product's own model, one training per seed; the program started then, `time.monotonic`."""
     config = ROOT / "conf" / "chronotope.yaml"
     settings = load_settings(config, overrides=options.set)
     with tempfile.TemporaryDirectory() as name:
         files, catalogue = prepared(parts, items, settings, Path(name))
         log = Log(files, catalogue, pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
-        return own(parts, log, options.seen == "hide", options.seeds, config, options.set, Path(name))
+        hide_seen = options.seen == "hide"
+        return own(parts, log, hide_seen, options.seeds, config, options.set, Path(name), started)
 
 
 def prepared(

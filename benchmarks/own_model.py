@@ -5,6 +5,7 @@ Letters: U users, N items.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,9 +46,11 @@ LARGE_ROWS = 300_000
 LARGE_CHOICES: Mapping[str, Sequence[str]] = {
     "sequence": (
         *SEQUENCE, "train.dim=128", "train.dropout=0.3", "train.batch_size=1024", "train.learning_rate=0.003",
-        "train.epochs=30", "train.max_minutes=30",
+        "train.epochs=30",
     ),
 }  # fmt: skip
+LARGE_MINUTES = 30  # after the program's start training ends, so that a slow machine's preparation shortens it,
+LEAST_MINUTES = 5  # but it has these in any case
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,18 @@ class Log:
 
 
 def own(
-    parts: Split, log: Log, hide_seen: bool, seeds: Sequence[int], config: Path, overrides: Sequence[str], folder: Path
+    parts: Split,
+    log: Log,
+    hide_seen: bool,
+    seeds: Sequence[int],
+    config: Path,
+    overrides: Sequence[str],
+    folder: Path,
+    started: float,
 ) -> Own:
     """Train every choice with the first seed, and the one with the best NDCG@10 on validation with the others too."""
     validation, test = HeldOut(parts.train, parts.validation, hide_seen), HeldOut(parts.known, parts.test, hide_seen)
-    choices = LARGE_CHOICES if len(parts.known) >= LARGE_ROWS else CHOICES
+    choices = choices_of(len(parts.known), started)
     settings = {name: settings_of(of, hide_seen, config, overrides) for name, of in choices.items()}
 
     def trained(name: str, seed: int) -> SpaceTimeScorer:
@@ -105,6 +115,22 @@ def own(
         now = by_moment(model, log.files, log.histories, gap_s)
         rows.append(test.predicted("chronotope", seed, all_scores(now, log.histories, test)))
     return Own(best, found, pd.concat(rows))
+
+
+def choices_of(n_rows: int, started: float) -> Mapping[str, Sequence[str]]:
+    """What is trained on a log of so many rows; on a large one in what is left of `LARGE_MINUTES` since the start.
+
+    Trainings with further seeds have as many minutes as the first.
+
+    Args:
+        n_rows: that are known when the test is asked.
+        started: when the program did, `time.monotonic`.
+
+    """
+    if n_rows < LARGE_ROWS:
+        return CHOICES
+    left = max(LEAST_MINUTES, LARGE_MINUTES - (time.monotonic() - started) / 60)
+    return {name: (*choice, f"train.max_minutes={left:.2f}") for name, choice in LARGE_CHOICES.items()}
 
 
 def settings_of(choice: Sequence[str], hide_seen: bool, config: Path, overrides: Sequence[str]) -> Settings:

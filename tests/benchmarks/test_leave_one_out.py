@@ -54,8 +54,9 @@ def run(ratings, items, tmp_path, monkeypatch, _spark_session):
     return program
 
 
-def test_every_contestant_answers_every_user_once_per_seed(run, items):
+def test_every_contestant_answers_every_user_once_per_seed(run, items, capsys):
     rows, kept = run("--items", str(items), "--seeds", "1", "2")
+    assert "texts for 12 of 12 items" in capsys.readouterr().out
     assert rows.columns.tolist() == ["model", "seed", "user_id", "item_id", "rank", "top20"]
     names = {"chronotope", "markov_1", "markov_3"}
     assert rows.groupby(["model", "seed"])["user_id"].nunique().to_dict() == {(m, s): 30 for m in names for s in (1, 2)}

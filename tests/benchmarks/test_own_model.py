@@ -1,13 +1,15 @@
 """What the model may know while its settings are chosen."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from scipy import sparse
 
-from benchmarks.own_model import CHOICES, as_of, by_moment, settings_of, without_last
+from benchmarks.own_model import CHOICES, LARGE_ROWS, as_of, by_moment, choices_of, settings_of, without_last
 from benchmarks.report import ROOT
 from chronotope.train.scorer import SpaceTimeScorer
 from chronotope.train.space_time import SpaceTime
@@ -28,6 +30,15 @@ def test_what_is_hidden_from_the_rankings_is_barred_in_training():
     hidden, kept = (settings_of(CHOICES["sequence"], hide, config, overrides).train for hide in (True, False))
     assert (hidden.repeats, kept.repeats) == (False, True)
     assert (hidden.epochs, hidden.memory, hidden.mask_previous) == (3, False, 0.0)
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(0, 30), (12, 18), (40, 5)])
+def test_a_large_log_is_learned_in_what_is_left_of_half_an_hour(minutes, left):
+    config, choices = ROOT / "conf" / "chronotope.yaml", choices_of(LARGE_ROWS, time.monotonic() - 60 * minutes)
+    limits = [settings_of(choice, True, config, []).train.max_minutes for choice in choices.values()]
+    assert limits == [pytest.approx(left, abs=0.05)]
+    assert settings_of(choices["sequence"], True, config, ["train.max_minutes=90"]).train.max_minutes == 90
+    assert choices_of(LARGE_ROWS - 1, 0.0) is CHOICES
 
 
 def test_everybody_is_told_what_was_trending_when_they_were_last_seen(defaults, tmp_path):
