@@ -66,5 +66,8 @@ def commit() -> str:
 
 
 def git(*arguments: str) -> str:
-    """What git says of the checkout; empty where it is none."""
-    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True).stdout.strip()
+    """What git says of the checkout; empty where it is none, or there is no git."""
+    try:
+        return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""

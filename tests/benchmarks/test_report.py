@@ -1,5 +1,6 @@
 """What a benchmark says of the code that it measured."""
 
+import json
 import subprocess
 
 import pytest
@@ -34,3 +35,10 @@ def test_only_changed_code_makes_a_commit_dirty(folder, changed, mark):
 
 def test_a_folder_without_git_has_no_commit(folder):
     assert report.commit() == "none"
+
+
+def test_without_git_the_report_is_written_all_the_same(folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
+    report.report("claim", {"figure": 1}, folder)
+    kept = json.loads((folder / "claim.json").read_text(encoding="utf-8"))
+    assert (report.git("describe"), kept["commit"], kept["figure"]) == ("", "none", 1)
