@@ -38,7 +38,7 @@ from chronotope.ingest.span import Span
 from chronotope.sessions import sessions
 from chronotope.tables.embeddings import ITEM_EMBEDDINGS
 from chronotope.train.catalogue import catalogue_of
-from chronotope.train.histories import STEP_FIELDS, histories
+from chronotope.train.histories import STEP_FIELDS, histories, in_no_order
 from chronotope.train.scoring import Catalogue
 
 OPTIONAL = {
@@ -91,11 +91,12 @@ class Stages:
     def history_files(self, plain: pd.DataFrame, max_steps: int | None = None) -> list[Path]:
         """The histories of the users of a plain frame, as the Parquet files that training reads.
 
-        Their newest steps: so many, or `train.history_steps`.
+        Their newest steps: so many, or `train.history_steps`. Users come in no order, as in a night: training that
+        `train.max_minutes` ends would otherwise leave out the same ones in each epoch.
         """
         folder = self.new_path()
         kept = histories(self.sessions(self.events(plain)), max_steps or self.settings.train.history_steps)
-        kept.write.parquet(str(folder))
+        in_no_order(kept).write.parquet(str(folder))
         return sorted(folder.glob("*.parquet"))
 
     def known(self, plain: pd.DataFrame, query: np.ndarray, event: np.ndarray, n_queries: int) -> pd.DataFrame:

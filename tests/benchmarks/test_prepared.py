@@ -63,6 +63,14 @@ def test_histories_are_in_order_with_ties_as_in_the_frame(stages):
     assert rows["gap_s"]["ann"].tolist()[1:] == [3600, 19 * 3600, 0]
 
 
+def test_users_come_in_no_order(stages):
+    named = frame([checkin(f"u{n:03d}", "v1", n, f"{n}") for n in range(60)])
+    of_files = [pq.read_table(file)["user_id"].to_pylist() for file in stages.history_files(named)]
+    assert sorted(user for users in of_files for user in users) == sorted(named["user_id"])
+    assert all(users != sorted(users) for users in of_files if len(users) > 9)
+    assert max(map(len, of_files)) > 9
+
+
 def test_a_query_knows_its_events_and_no_other(stages):
     plain = frame(ROWS)
     known = stages.known(plain, np.array([2, 0, 0, 0]), np.array([2, 4, 0, 3]), 3)
