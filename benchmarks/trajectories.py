@@ -1,7 +1,8 @@
 """The protocol of the next-place benchmark: what is dropped, what is asked, and what may be known of it.
 
 Check-ins whose user or venue does not occur in train are dropped first. A query is then the last check-in of each
-trajectory that still has two or more. Time is the order of check-ins; ties are broken by the position in the file.
+trajectory that still has two or more; trajectories may be numbered user by user. Time is the order of check-ins; ties
+are broken by the position in the file.
 
 What may be known of a query's past, its `history`:
 
@@ -28,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.asked import Asked
+from benchmarks.columns import moments, refuse_gaps, texts
 from benchmarks.prepared import Stages
 from chronotope.train.scoring import Doubles, Ints
 
@@ -59,14 +61,20 @@ class Split:
 def read_checkins(path: Path) -> pd.DataFrame:
     """A file of check-ins as a plain frame with trajectory_id, in time order.
 
-    The files name no venues: their category is all the text that there is.
+    The files name no venues: their category is all the text that there is. Times without a zone are UTC.
+
+    Raises:
+        ValueError: when the file has no rows, or some that lack a user, a venue, a time or a trajectory, or a time that
+            cannot be read.
+
     """
     rows = pd.read_parquet(path)
+    refuse_gaps(rows, ["user_id", "poi_id", "utc_time", "trajectory_id"], path)
     # The product's ids are texts, and so must be those that answers are compared with.
-    rows = rows.astype({"user_id": str, "poi_id": str})
+    ids = {name: texts(rows[name]) for name in ("user_id", "poi_id")}
+    rows = rows.assign(**ids, utc_time=moments(rows["utc_time"])).drop(columns="category_id", errors="ignore")
     names = {"poi_id": "item_id", "utc_time": "occurred_at", "category_name": "category"}
-    plain = rows.rename(columns=names).drop(columns="category_id").assign(action="checkin", text=rows["category_name"])
-    return in_time(plain)
+    return in_time(rows.rename(columns=names).assign(action="checkin", text=rows["category_name"]))
 
 
 def in_time(plain: pd.DataFrame) -> pd.DataFrame:
@@ -83,14 +91,22 @@ def split_of(name: str, train: pd.DataFrame, past: pd.DataFrame, part: pd.DataFr
         past: what came before the part, train included.
         part: the check-ins asked about.
 
+    Raises:
+        ValueError: when nothing can be asked.
+
     """
     log = in_time(pd.concat([past.assign(past=True), part.assign(past=False)], ignore_index=True))
     log = log[log["user_id"].isin(train["user_id"]) & log["item_id"].isin(train["item_id"])].reset_index(drop=True)
     of_part = log[~log["past"]]
     row = pd.Series(of_part.index, index=of_part.index)
-    trajectory = row.groupby(of_part["trajectory_id"])
+    trajectory = row.groupby([of_part["user_id"], of_part["trajectory_id"]])  # ids may be numbers within a user
     last = of_part.index[trajectory.cumcount(ascending=False) == 0]
     previous = trajectory.shift().loc[last].dropna().astype(np.int64)
+    if previous.empty:
+        raise ValueError(
+            f"{name} has 0 queries: {len(of_part)} of its {len(part)} check-ins are of a user and a venue of train, "
+            "and no trajectory has two of them"
+        )
     return Split(name, log, previous.index.to_numpy(np.int64), previous.to_numpy())
 
 

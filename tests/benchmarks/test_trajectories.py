@@ -51,6 +51,25 @@ def test_the_protocol_on_a_log_that_can_be_read():
     assert visible(split, "night") == {"a2": [8, 9], "a3": [8, 9, 200, 202, 226, 227]}
 
 
+def test_trajectories_may_be_numbered_user_by_user():
+    train, part = ([{**row, "trajectory_id": int(row["trajectory_id"][1:])} for row in rows] for rows in (TRAIN, PART))
+    split = split_of("validation", frame(train), frame(train), frame(part))
+    named = split_of("validation", frame(TRAIN), frame(TRAIN), frame(PART))
+    assert split.query.tolist() == named.query.tolist()
+    for history in HISTORIES:
+        known, expected = (known_rows(of, history) for of in (split, named))
+        assert [rows.tolist() for rows in known] == [rows.tolist() for rows in expected]
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [([checkin("cat", "v1", 200, "c1"), checkin("cat", "v2", 201, "c1")], "0 of its 2"), (PART[5:8], "2 of its 3")],
+)
+def test_a_part_in_which_nothing_can_be_asked_is_refused(part, told):
+    with pytest.raises(ValueError, match=f"test has 0 queries: {told} check-ins are of a user and a venue of train"):
+        split_of("test", frame(TRAIN), frame(TRAIN), frame(part))
+
+
 def test_what_came_before_the_part_joins_the_history():
     test = [checkin("ann", "v1", 400, "a5"), checkin("ann", "v2", 401, "a5")]
     split = split_of("test", frame(TRAIN), frame(TRAIN + PART), frame(test))
@@ -120,13 +139,40 @@ def test_files_are_read_in_time_order_whatever_theirs(tmp_path):
     assert read["text"].tolist() == read["category"].tolist() == [row["category"] for row in PART]
 
 
-def test_ids_that_are_numbers_are_read_as_texts(tmp_path):
+@pytest.mark.parametrize("kind", ["int64", "float64"])
+def test_ids_that_are_numbers_are_read_as_texts(tmp_path, kind):
     part = as_published(PART)
     codes = {name: pd.factorize(part[name])[0] for name in ("user_id", "poi_id")}
-    part.assign(**codes).to_parquet(tmp_path / "part.parquet")
+    part.assign(**codes).astype(dict.fromkeys(codes, kind)).to_parquet(tmp_path / "part.parquet")
     read = read_checkins(tmp_path / "part.parquet")
     assert read["user_id"].tolist() == [str(code) for code in codes["user_id"]]
     assert read["item_id"].tolist() == [str(code) for code in codes["poi_id"]]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda at: at.dt.tz_localize(None),
+        lambda at: at.dt.tz_convert("America/New_York"),
+        lambda at: at.dt.tz_convert("America/New_York").map(lambda moment: moment.isoformat()),
+        lambda at: at.dt.strftime("%Y-%m-%d %H:%M:%S"),
+    ],
+)
+def test_times_of_any_kind_are_read_in_utc(tmp_path, written):
+    part = as_published(PART).drop(columns="category_id")
+    part.assign(utc_time=written(part["utc_time"])).to_parquet(tmp_path / "part.parquet")
+    read = read_checkins(tmp_path / "part.parquet")
+    assert read["occurred_at"].tolist() == [row["occurred_at"] for row in PART]
+    train = frame(TRAIN).astype({"occurred_at": "datetime64[us, UTC]"})
+    assert len(split_of("validation", train, train, read).query) == 2
+
+
+def test_checkins_without_a_user_are_refused(tmp_path):
+    part = as_published(PART)
+    part.loc[:2, "user_id"] = None
+    part.to_parquet(tmp_path / "part.parquet")
+    with pytest.raises(ValueError, match=r"part\.parquet: 3 of 11 rows have no user_id or no poi_id or no utc_time"):
+        read_checkins(tmp_path / "part.parquet")
 
 
 def test_the_real_file_has_the_published_number_of_queries(real_data):
