@@ -71,6 +71,15 @@ def is_random(name: str) -> bool:
     return name not in COUNTED
 
 
+def turn(name: str) -> int:
+    """When a contender has its turn: 0 is the model, 1 what only counts, 2 a part of the model alone.
+
+    >>> sorted(NAMES, key=turn)[0], sorted(NAMES, key=turn)[-2:]
+    ('chronotope', ['lstm_only', 'memory_only'])
+    """
+    return 1 if name not in MODELS else 2 if MODELS[name] else 0
+
+
 def settings_of(name: str, overrides: Sequence[str]) -> Settings:
     """The settings of a contender: the product's, the caller's overrides, and what makes it a part alone."""
     return load_settings(CONF, overrides=[*overrides, *MODELS.get(name, ())])
@@ -100,7 +109,7 @@ def train(lessons: Lessons, settings: Settings, seed: int, folder: Path) -> None
     """Train in this process, and leave the model in the folder.
 
     The last tenth of train decides after how many epochs to stop, and is then learned from too: as many epochs again
-    over all of train.
+    over all of train. Each of the two fits ends after `train.max_minutes`; the second may then have fewer epochs.
     """
     torch.set_num_threads(settings.night.threads)
     trial = folder.with_name(f"{folder.name}-trial")

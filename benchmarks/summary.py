@@ -27,7 +27,7 @@ def with_metrics(predictions: pd.DataFrame, n_candidates: int) -> pd.DataFrame:
     return predictions.assign(**metrics, mrr=np.where(hit, 1 / rank, 0.0))
 
 
-def summary(predictions: pd.DataFrame, n_candidates: int, by: Sequence[str], query: str) -> pd.DataFrame:
+def summary(predictions: pd.DataFrame, n_candidates: int, by: Sequence[str], query: Sequence[str]) -> pd.DataFrame:
     """One row per group and metric: the columns `by`, metric, value, error, spread, n_seeds and n.
 
     value is the mean over queries and seeds. error is its standard error over the queries, each query being its mean
@@ -35,15 +35,15 @@ def summary(predictions: pd.DataFrame, n_candidates: int, by: Sequence[str], que
     seeds' means; both deviations are those of a sample (NaN for a single query, or a single seed).
 
     Args:
-        predictions: the columns `by`, seed, rank, and the one that names the query.
+        predictions: the columns `by`, seed, rank, and those that name the query.
         n_candidates: how many items were ranked.
         by: what makes a group.
-        query: the column that names the query.
+        query: the columns that name the query.
 
     """
     names = list(METRICS)
     rows = with_metrics(predictions, n_candidates)
-    of_query = rows.groupby([*by, query], sort=False)[names].mean().groupby(list(by), sort=False)
+    of_query = rows.groupby([*by, *query], sort=False)[names].mean().groupby(list(by), sort=False)
     of_seed = rows.groupby([*by, "seed"], sort=False)[names].mean().groupby(list(by), sort=False)
     columns = {
         "value": of_query.mean(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import json
 import os
 import subprocess
@@ -13,13 +15,18 @@ import pandas as pd
 import pytest
 
 from benchmarks.asked import Asked
-from benchmarks.next_place import answered_by
+from benchmarks.mornings import mornings
+from benchmarks.next_place import GROUP, Exam, answered_by, run
+from benchmarks.places import CONF, Lessons
+from benchmarks.prepared import Stages
+from benchmarks.trajectories import asked_of, in_time, split_of
+from chronotope.config import load_settings
 from chronotope.train.scoring import Catalogue
-from tests.benchmarks.checkins import as_published, drawn
+from tests.benchmarks.checkins import as_published, drawn, frame
 from tests.conftest import ROOT
 from tests.train import small
 
-MODELS = ["chronotope", "count_blend", "user_frequency"]
+MODELS = ["user_frequency", "chronotope", "count_blend"]
 TINY = ["train.epochs=1", "train.dim=8", "train.hidden=8", "night.threads=1"]
 
 
@@ -38,12 +45,18 @@ def out(tmp_path_factory):
         env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    (folder / "printed").write_text(done.stdout, encoding="utf-8")
     return folder
 
 
 @pytest.fixture
 def predictions(out):
     return pd.read_parquet(out / "out" / "predictions.parquet")
+
+
+def printed(out):
+    """The lines that the run printed."""
+    return (out / "printed").read_text(encoding="utf-8").splitlines()
 
 
 @dataclass
@@ -87,6 +100,38 @@ def test_there_is_one_row_per_query_and_setting(predictions):
     assert set(zip(predictions["history"], predictions["slot"], strict=True)) == settings
     seeds = predictions.groupby("model")["seed"].unique().map(sorted).to_dict()
     assert seeds == {"chronotope": [1, 2], "count_blend": [1, 2], "user_frequency": [1]}
+
+
+def test_the_model_has_its_turn_first_and_the_file_the_order_asked_for(out, predictions):
+    told = [ast.literal_eval(line) for line in printed(out) if line.startswith("{'model'")]
+    turns = [("chronotope", 1), ("chronotope", 2), ("user_frequency", 1), ("count_blend", 1), ("count_blend", 2)]
+    assert [(of["model"], of["seed"]) for of in told] == turns
+    assert predictions["model"].unique().tolist() == MODELS
+
+
+def test_the_table_is_printed_after_each_contender(out):
+    tables = []
+    for words in map(str.split, printed(out)):
+        if words[:4] == list(GROUP):
+            tables.append([])
+        elif tables and words[0] in ("validation", "test"):
+            tables[-1].append(words[3])
+    expected = [["chronotope"], ["chronotope"], ["user_frequency", "chronotope"], MODELS, MODELS]
+    assert tables == [10 * models for models in expected]
+
+
+def test_what_is_done_is_kept_when_a_later_training_fails(spark, tmp_path):
+    stages = Stages(spark, load_settings(CONF, overrides=TINY), tmp_path)
+    train, part = in_time(frame(drawn(1, 0, 4, 80))), in_time(frame(drawn(2, 130, 4, 40)))
+    split, catalogue = split_of("validation", train, train, part), stages.catalogue(train)
+    exam = Exam(split, mornings(split, catalogue, stages), asked_of(split, stages))
+    lessons = Lessons([tmp_path / "lost.parquet"], catalogue, 0.0, 0.0, catalogue, {}, [])
+    options = argparse.Namespace(models=["lstm_only", "markov"], seeds=[1, 2], set=TINY, out=tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"lost\.parquet"):
+        run(lessons, [exam], options, tmp_path)
+    kept = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    assert set(kept["model"]) == {"markov"}
+    assert len(kept) == 5 * len(split.query)
 
 
 def test_ranks_and_lists_agree(predictions):

@@ -29,7 +29,7 @@ def test_the_metrics_are_those_of_stage_evaluate(spark):
 
 
 def test_errors_are_over_queries_and_spread_is_over_seeds():
-    found = summary(PREDICTIONS, 30, ["model"], "trajectory_id").set_index(["model", "metric"])
+    found = summary(PREDICTIONS, 30, ["model"], ["trajectory_id"]).set_index(["model", "metric"])
     row = found.loc["m", "accuracy@1"]
     of_query = [1.0, 0.5, 0.0]
     assert row["value"] == 0.5
@@ -40,8 +40,14 @@ def test_errors_are_over_queries_and_spread_is_over_seeds():
     assert np.isnan(found.loc["yardstick", "mrr"]["spread"]), "one seed has no spread"
 
 
+def test_queries_of_two_users_are_two_whatever_their_number():
+    rows = PREDICTIONS.assign(user_id=["u", "u", "v"] * 3, trajectory_id=[1, 2, 1] * 3)
+    found = summary(rows, 30, ["model"], ["user_id", "trajectory_id"])
+    pd.testing.assert_frame_equal(found, summary(PREDICTIONS, 30, ["model"], ["trajectory_id"]))
+
+
 def test_the_table_has_one_line_per_group_in_the_order_given():
-    lines = table(summary(PREDICTIONS[::-1], 30, ["model"], "trajectory_id"), ["model"]).splitlines()
+    lines = table(summary(PREDICTIONS[::-1], 30, ["model"], ["trajectory_id"]), ["model"]).splitlines()
     assert lines[0].split() == ["model", *METRICS]
     assert [line.split()[0] for line in lines[1:]] == ["yardstick", "m"]
     assert ".500 ±.289/.236" in lines[2]
