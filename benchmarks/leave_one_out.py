@@ -19,7 +19,8 @@ Peers run in an environment of their own (`benchmarks/peers/`; made on first use
 seed. From 300,000 rows on they run with `--peers` only, for that takes long; the model's predictions are written, and
 its figures printed, before. The model is `chronotope.train.fit` with those settings of `benchmarks/own_model.py` that
 are best on validation (a wide sequence encoder with memory, or without; the latter alone from 300,000 rows on) and
-`--set`. The validation items choose, tell it when to stop, and stand in its history when the test is asked.
+`--set`. The validation items choose, tell it when to stop, and stand in its history when the test is asked. From
+300,000 rows on training ends half an hour after the program began, but has five minutes at least (`train.max_minutes`).
 
 It prints NDCG@10, HitRate@10, MRR (standard errors over users) and coverage@10, and writes DIR/predictions.parquet:
 model, seed, user_id, item_id (the truth), rank, top20. The summary goes to benchmarks/results/leave_one_out.json,
