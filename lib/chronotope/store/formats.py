@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
-from chronotope.errors import UsageError
+from chronotope.errors import StoreError, UsageError
 from chronotope.store import delta, parquet
 from chronotope.store.files import DataFile
+from chronotope.store.manifest import write_text
 from chronotope.store.plan import Added, Removed
 from chronotope.tables import Table
 
@@ -51,9 +52,20 @@ def staging_base(root: Path, name: str) -> Path:
 
 
 def format_of(tables_dir: Path) -> str | None:
-    """The format that a folder of tables was begun with; None for a new folder."""
+    """The format that a folder of tables was begun with; None for a new folder.
+
+    An empty mark is none: it is what a full disk or a crash leaves of a file that was about to be written.
+
+    Raises:
+        StoreError: when the folder is marked with a word that is no format.
+    """
     mark = tables_dir / MARK
-    return mark.read_text(encoding="utf-8").strip() if mark.is_file() else None
+    found = mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else ""
+    if found and found not in FORMATS:
+        raise StoreError(
+            f"{mark} says {found!r}, which is no format: write {' or '.join(FORMATS)} there, as the tables are"
+        )
+    return found or None
 
 
 def claim_format(tables_dir: Path, name: str) -> None:
@@ -61,9 +73,10 @@ def claim_format(tables_dir: Path, name: str) -> None:
 
     Raises:
         UsageError: when the folder was begun with another format.
+        StoreError: as `format_of`.
     """
     found = format_of(tables_dir)
     if found is None:
-        (tables_dir / MARK).write_text(name + "\n", encoding="utf-8")
+        write_text(tables_dir / MARK, name + "\n")
     elif found != name:
         raise UsageError(f"{tables_dir} holds {found} tables, night.format is {name}; choose another --tables folder")

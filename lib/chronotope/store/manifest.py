@@ -71,11 +71,16 @@ class Manifest:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write JSON in one step: to a file beside it, flushed to disk, then renamed over it."""
+    """Write JSON in one step, as `write_text` does."""
+    write_text(path, json.dumps(values, indent=1, default=str))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in one step: to a file beside it, flushed to disk, then renamed over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
     with beside.open("w", encoding="utf-8") as file:
-        json.dump(values, file, indent=1, default=str)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
