@@ -33,6 +33,34 @@ def test_a_damaged_file_is_a_tables_or_an_inputs(spark, tmp_path, content):
             spark.read.schema("a INT").parquet(str(folder)).collect()
 
 
+def gone(spark, folder):
+    frame = spark.read.schema("a INT").parquet(str(folder))
+    (folder / "part-0.parquet").rename(folder / "_part-0.parquet")
+    try:
+        frame.collect()
+    finally:
+        (folder / "_part-0.parquet").rename(folder / "part-0.parquet")
+
+
+FAULTS = {
+    "damaged": lambda spark, folder: spark.read.schema("a INT").parquet(str(folder)).collect(),
+    "damaged, read for its columns": lambda spark, folder: spark.read.parquet(str(folder)),
+    "not there": lambda spark, folder: spark.read.parquet(str(folder / "part-1.parquet")),
+    "gone": gone,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_tables_file_is_known_through_links_and_blanks(spark, tmp_path, fault):
+    real, tables = tmp_path / "a disk, 100%", tmp_path / "my tables"
+    (real / "events").mkdir(parents=True)
+    tables.symlink_to(real)
+    (tables / "events" / "part-0.parquet").write_bytes(b"no parquet")
+    for root in (tables, real):
+        with pytest.raises(StoreError, match=f"table events: cannot read {root}/events/part-"), plain_faults(tables):
+            fault(spark, root / "events")
+
+
 def test_a_file_that_is_gone_is_named(spark, tmp_path):
     folder = tmp_path / "events"
     spark.range(10).write.parquet(str(folder))

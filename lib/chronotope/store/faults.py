@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from py4j.protocol import Py4JNetworkError
 
@@ -16,11 +17,11 @@ FULL = r"No space left on device|Disk quota exceeded|File too large|not enough s
 READ_ONLY = r"Read-only file system|Permission denied|Operation not permitted|Mkdirs failed to create \S*"
 # Spark says which file it could not read in one of these words, by format and by what is wrong with it.
 UNREAD = (
-    r"\[FAILED_READ_FILE[^]]*\] Encountered error while reading file (\S+?)\.? ",
-    r"\[CANNOT_READ_FILE_FOOTER\][^\n]*?file: (\S+?)\.? ",
-    r"(file:\S+|/\S+) is not a Parquet file",
-    r"\[PATH_NOT_FOUND\] Path does not exist: (\S+?)\.? ",
-    r"(?:FileNotFoundException: )?File (\S+) does not exist",
+    r"\[FAILED_READ_FILE[^]]*\] Encountered error while reading file ([^\n]+?)\.(?=\s|$)",
+    r"\[CANNOT_READ_FILE_FOOTER\][^\n]*?file: ([^\n]+?)\.(?=\s|$)",
+    r"(file:[^\n]+|/[^\n]+) is not a Parquet file",
+    r"\[PATH_NOT_FOUND\] Path does not exist: ([^\n]+?)\.(?=\s|$)",
+    r"File (file:[^\n]+|/[^\n]+) does not exist",
 )
 LOST = {
     r"java\.lang\.OutOfMemoryError": "the JVM ran out of heap: raise spark.driver.memory or spark.executor.memory",
@@ -75,12 +76,16 @@ def fault_of(error: BaseException, tables_dir: Path) -> ChronotopeError | None:
 
 
 def unread(path: Path, cause: str, tables_dir: Path) -> ChronotopeError:
-    """The error for a file that cannot be read: a table's own, or one of an input."""
-    if tables_dir.resolve() not in path.parents:
+    """The error for a file that cannot be read: a table's own, or one of an input.
+
+    Spark names it by the path that it was given, which may go through links.
+    """
+    roots = [root for root in (tables_dir.absolute(), tables_dir.resolve()) if root in path.parents]
+    if not roots:
         return DataError(
             f"cannot read the input {path} to its end ({cause}); nothing of it was taken in. Have it delivered again"
         )
-    table = path.relative_to(tables_dir.resolve()).parts[0]
+    table = path.relative_to(roots[0]).parts[0]
     return StoreError(
         f"table {table}: cannot read {path} ({cause}). Put the file back from a copy; without one, run its night and "
         "those after it again. Nothing was published, and the other files are as they were"
@@ -88,11 +93,16 @@ def unread(path: Path, cause: str, tables_dir: Path) -> ChronotopeError:
 
 
 def unread_file(text: str) -> Path | None:
-    """The file that Spark could not read, if that is what it says."""
+    """The file that Spark could not read, if that is what it says: as a path, or percent-encoded after `file://`.
+
+    >>> [str(unread_file(f"File {name} does not exist")) for name in ("file:///a%20b/c", "file:/a b/100%25", "/a b")]
+    ['/a b/c', '/a b/100%25', '/a b']
+    """
     for pattern in UNREAD:
         found = re.search(pattern, text)
         if found:
-            return Path(re.sub(r"^file:/*", "/", found[1]))
+            name = unquote(found[1]) if found[1].startswith("file://") else found[1]
+            return Path(re.sub(r"^file:/*", "/", name))
     return None
 
 
