@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from chronotope.cli.arguments import day, folder
+from chronotope.cli.arguments import day, folder, tables_folder
 from chronotope.cli.render import complain
 from chronotope.cli.stage import publish, published, run_stage
 from chronotope.config import Settings, load_settings, read_yaml
@@ -82,7 +82,13 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         default=[],
         help="folder of the source's files (default: none; needed by ingest)",
     )
-    add("--tables", required=True, type=folder, metavar="DIR", help="folder of the tables, made where there is none")
+    add(
+        "--tables",
+        required=True,
+        type=tables_folder,
+        metavar="DIR",
+        help="folder of the tables, made where there is none",
+    )
     add("--date", required=True, type=day, metavar="YYYY-MM-DD", help="the night, by its day")
     add(
         "--set",
@@ -109,7 +115,7 @@ def parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     if len(runs) > 1:
         add(
             "--rebuild",
-            type=folder,
+            type=tables_folder,
             metavar="DIR",
             help="make the night from the whole log in one pass, with the IDF, models and calendar of the nights "
             "in DIR; --tables is then a new folder (default: none)",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from chronotope.cli import render, upkeep
 from chronotope.cli.alarms import alarms_reply
-from chronotope.cli.arguments import day, folder, positive
+from chronotope.cli.arguments import day, positive, tables_folder
 from chronotope.cli.evaluation import evaluation
 from chronotope.cli.overview import runs, stages, tables
 from chronotope.cli.query import query
@@ -71,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
 
 def common(to: argparse.ArgumentParser, default: str | None) -> None:
     """The options of every command; `default` keeps a command's parser from undoing what came before its name."""
-    to.add_argument("--tables", type=folder, metavar="DIR", default=default, help="folder of the tables (needed)")
+    to.add_argument(
+        "--tables", type=tables_folder, metavar="DIR", default=default, help="folder of the tables (needed)"
+    )
     to.add_argument("--night", type=day, metavar="YYYY-MM-DD", default=default, help="default: the latest published")
     to.add_argument("--json", action="store_true", default=default or False, help="JSON, not text")
 
