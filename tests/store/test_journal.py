@@ -9,8 +9,10 @@ import logging
 import pytest
 from pyspark.errors import AnalysisException
 
-from chronotope.errors import DataError, StoreError
+from chronotope.errors import DataError, SourceError, StoreError
+from chronotope.ingest.source import load_source
 from chronotope.store import journal
+from chronotope.store.inputs import plain_errors
 
 NIGHT, NOW = dt.date(2012, 10, 31), dt.datetime(2012, 11, 1, 3, tzinfo=dt.UTC)
 
@@ -50,6 +52,15 @@ def test_of_sparks_errors_the_condition_is_told(spark):
     with pytest.raises(AnalysisException) as caught:
         spark.sql("SELECT u17")
     assert journal.message_of(caught.value) == "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION"
+
+
+def test_of_what_spark_said_within_a_message_the_condition_is_told(spark, settings_file):
+    source = load_source(settings_file.parent / "sources" / "demo.yaml")
+    with pytest.raises(SourceError, match="41791234567") as caught, plain_errors(source):
+        spark.createDataFrame([(41791234567,)], "phone BIGINT").selectExpr("cast(phone as INT)").collect()
+    said = journal.message_of(caught.value)
+    assert said.startswith("demo: an expression failed on a record: [CAST_OVERFLOW] In a source, use the try_ form")
+    assert "4179" not in said
 
 
 def test_every_log_record_can_be_a_json_line():

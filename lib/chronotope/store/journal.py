@@ -15,16 +15,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from chronotope import __version__
 from chronotope.errors import ChronotopeError
 from chronotope.evaluate.alarms import Alarm
+from chronotope.store.faults import text_of
 from chronotope.store.manifest import Manifest
 
 Entry = dict[str, Any]
 
 LOG = Path("_night") / "log.jsonl"
+QUOTED = re.compile(r"""(?<!\w)(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")  # an apostrophe within a word opens nothing
+CONDITION = re.compile(r"(?:^|: )\[([A-Z_]+(?:\.[A-Z_]+)*)\]", re.MULTILINE)  # how Spark begins what it says
+LEAST_WORDS = 3  # words in a row that Spark said too, from which on they are its words
 
 log = logging.getLogger(__name__)
 
@@ -97,21 +102,61 @@ def alarm(of: Alarm, now: dt.datetime) -> Entry:
 def message_of(error: BaseException) -> str:
     r"""What an error says, without what may come from a record.
 
-    Our own messages name settings and files, and quote where they show data: what is quoted is left out. Of Spark's
-    errors only the name of their condition is kept, of the operating system's its reason, and of others nothing.
+    Our own messages name settings and files, and quote where they show data: what is quoted is left out. Of what Spark
+    says, also within a message of ours, only the name of its condition is kept, for it shows values with and without
+    quotes; of the operating system's errors their reason is kept, and of others nothing.
 
     >>> message_of(ChronotopeError("an expression failed on a record: the value 'u17' cannot be cast"))
     "an expression failed on a record: the value '...' cannot be cast"
-    >>> message_of(ChronotopeError(r"the value 'O\'Hara' cannot be cast"))
+    >>> message_of(ChronotopeError(r"the source's value 'O\'Hara' cannot be cast"))
+    "the source's value '...' cannot be cast"
+    >>> message_of(ChronotopeError('the value "O\'Hara" cannot be cast'))
     "the value '...' cannot be cast"
     >>> message_of(KeyError("u17"))
     ''
     """
+    spark = cause_in_spark(error)
     if isinstance(error, ChronotopeError):
-        return re.sub(r"'(?:\\.|[^'\\])*'", "'...'", str(error))
-    if isinstance(error, PySparkException):
-        return error.getCondition() or ""
+        words = own_words(str(error), text_of(spark)) if spark else str(error)
+        return QUOTED.sub("'...'", words)
+    if spark:
+        return condition_of(text_of(spark))
     return error.strerror or "" if isinstance(error, OSError) else ""
+
+
+def cause_in_spark(error: BaseException) -> BaseException | None:
+    """The error of Spark that an error is or came from, None where it did not."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, PySparkException | Py4JError):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def condition_of(said: str) -> str:
+    """The name of the first condition in what Spark says, empty where it names none."""
+    found = CONDITION.search(said)
+    return found[1] if found else ""
+
+
+def own_words(text: str, said: str) -> str:
+    """A message with the name of Spark's condition in the place of what Spark said.
+
+    >>> own_words("s: it failed: The value 41L is bad. Use try_.", "[CAST_OVERFLOW] The value 41L is bad. SQLSTATE: 2")
+    's: it failed: [CAST_OVERFLOW] Use try_.'
+    """
+    parts = re.findall(r"\w+|\W+", text)
+    kept, start = "", 0
+    while start < len(parts):
+        end = start
+        while end < len(parts) and "".join(parts[start : end + 1]) in said:
+            end += 1
+        n_words = sum(part[0].isalnum() or part[0] == "_" for part in parts[start:end])
+        if n_words >= LEAST_WORDS:
+            blank = " " if parts[end - 1].endswith(" ") else ""
+            kept, start = f"{kept}[{condition_of(said) or '...'}]{blank}", end
+        else:
+            kept, start = kept + parts[start], start + 1
+    return kept
 
 
 class JsonLines(logging.Formatter):
