@@ -57,6 +57,18 @@ def test_no_file_names_the_user_afterwards(spark, tables_dir, in_format):
     assert seen_of_others(tables_dir) == before
 
 
+def test_what_manifests_tell_of_files_that_are_gone_goes_too(tables_dir):
+    manifest = tables_dir / "_night" / kept.KILLED / "ingest.json"
+    for path in tables_dir.glob(f"events/**/night={kept.KILLED}/*/*.parquet"):
+        path.unlink()
+    before = json.loads(manifest.read_text(encoding="utf-8"))["tables"]["events"]["files"]
+    assert any(kept.RAW in file["stats"] for file in before)  # as the bound of a column
+    run(tables_dir)
+    assert files_naming(tables_dir, kept.RAW) == set()
+    after = json.loads(manifest.read_text(encoding="utf-8"))["tables"]["events"]["files"]
+    assert [(file["path"], file["rows"]) for file in after] == [(file["path"], file["rows"]) for file in before]
+
+
 def test_the_killed_night_goes_on_without_the_user(spark, tables_dir, in_format):
     run(tables_dir)
     kept.publish_killed(spark, tables_dir, in_format)

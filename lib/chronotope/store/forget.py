@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,12 +85,18 @@ def search_published(folder: Folder, table: Table, user: str, found: Found) -> N
 
 
 def search_staged(folder: Folder, tables: Sequence[Table], user: str, found: Found) -> None:
-    """Find the user in what nights staged and did not publish, and stage it again without."""
+    """Find the user in what nights staged and did not publish, and stage it again without.
+
+    Of files that are gone manifests keep the smallest and the largest value of a column, which may be the user's id:
+    those leave whosever they are.
+    """
     published = {table.name: {path for paths in folder.files(table.name).values() for path in paths}
                  for table in tables}  # fmt: skip
     for path, values in manifests(folder.tables_dir):
         night = dt.date.fromisoformat(path.parent.name)
         entries = dict(values["tables"])
+        for name in {table.name for table in tables} & entries.keys():
+            entries[name] = without_lost_bounds(folder, name, entries[name])
         for table in [table for table in tables if table.name in entries]:
             files = {file["path"]: folder.staged_path(table.name, file["path"])
                      for file in entries[table.name]["files"]}  # fmt: skip
@@ -101,6 +108,16 @@ def search_staged(folder: Folder, tables: Sequence[Table], user: str, found: Fou
                 entries[table.name] = staged_again(folder, table, entries[table.name], files, counts, user)
         if entries != values["tables"]:
             found.manifests[str(path.relative_to(folder.tables_dir))] = {**values, "tables": entries}
+
+
+def without_lost_bounds(folder: Folder, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """A table's entry of a manifest, without the minima and maxima of files that are gone."""
+    files = [
+        file if folder.staged_path(name, file["path"]).exists() else
+        {**file, "stats": json.dumps({**json.loads(file["stats"]), "minValues": {}, "maxValues": {}})}
+        for file in entry["files"]
+    ]  # fmt: skip
+    return {**entry, "files": files}
 
 
 def staged_again(
