@@ -87,12 +87,15 @@ def test_rolling_forward_a_plan_that_was_carried_out_already_changes_nothing(spa
     night = stage(begin(spark, tmp_path, FIRST, in_format), tables_of(FIRST, "a"))
     plan = plan_of(night)
     of = FORMATS[in_format.night.format]
-    runs = []
+    runs, written = [], []
     for _ in range(2):  # the second time as if it had been killed just before the plan was removed
         write_json(tmp_path / PLAN, plan)
         assert roll_forward(tmp_path, of)
         runs.append([(s.night, s.versions) for s in snapshots(tmp_path)])
+        # Nor is a file that readers use written again: killed then, it would be torn.
+        written.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")})
     assert runs[0] == runs[1]
+    assert written[0] == written[1]
     assert seen(tmp_path) == [["a"], ["a"], ["a"]]
     assert not roll_forward(tmp_path, of)
 

@@ -180,7 +180,11 @@ def night_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def write_runs(tables_dir: Path, of: Format, plan: dict[str, Any], versions: dict[str, int]) -> None:
-    """Write and commit the night's `runs` rows: the moment from which readers see the night."""
+    """Write and commit the night's `runs` rows: the moment from which readers see the night.
+
+    Rows that are committed already, by a process that was killed before it took the plan away, stay as they are: a
+    file that readers use is not written again.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
     from pyspark.sql.pandas.types import to_arrow_schema
@@ -189,7 +193,10 @@ def write_runs(tables_dir: Path, of: Format, plan: dict[str, Any], versions: dic
     root = tables_dir / table.name
     attempt = attempt_of(plan["tables"])
     base = staging_base(root, plan["format"])
-    folder = base / f"night={plan['night']}" / attempt
+    night = dt.date.fromisoformat(plan["night"])
+    folder = base / f"night={night}" / attempt
+    if is_committed(of, root, night, attempt):
+        return
     folder.mkdir(parents=True, exist_ok=True)
     schema = to_arrow_schema(table.schema())
     schema = schema.remove(schema.get_field_index("night"))
@@ -199,8 +206,14 @@ def write_runs(tables_dir: Path, of: Format, plan: dict[str, Any], versions: dic
         for row in plan["rows"]
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "part-0.parquet")
-    night = dt.date.fromisoformat(plan["night"])
     of.replace_night(table, root, night, attempt, measure(table, base, folder))
+
+
+def is_committed(of: Format, root: Path, night: dt.date, attempt: str) -> bool:
+    """Whether the newest version of a table has the files of an attempt as its rows of a night."""
+    version = of.version_of(root)
+    paths = of.paths_at(root, version).get(night, []) if version is not None else []
+    return any(Path(path).parent.name == attempt for path in paths)
 
 
 def attempt_of(tables: Mapping[str, Mapping[str, Any]]) -> str:
