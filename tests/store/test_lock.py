@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from chronotope.errors import LockedError, UsageError
+from chronotope.errors import LockedError, StoreError, UsageError
 from chronotope.store.lock import exclusive
 
 HOLDER = """
@@ -49,6 +50,22 @@ def test_the_lock_can_be_taken_again_after_it_is_left(tmp_path):
     for _ in range(2):
         with exclusive(tmp_path):
             assert (tmp_path / "_night" / "lock").is_file()
+
+
+@pytest.fixture
+def no_room():
+    """A process that may write no byte to a file, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_without_room_for_the_lock_says_so(tmp_path, no_room):
+    with pytest.raises(StoreError, match=r"cannot write \S+/_night/lock: File too large; make room there") as caught, \
+            exclusive(tmp_path):  # fmt: skip
+        pytest.fail("the lock was not written")
+    assert caught.value.exit_code == 5
 
 
 def test_a_folder_that_cannot_be_made_is_the_callers_mistake(tmp_path):

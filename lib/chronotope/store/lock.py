@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chronotope.errors import LockedError, UsageError
+from chronotope.errors import LockedError, StoreError, UsageError
 
 
 @contextmanager
@@ -18,6 +18,7 @@ def exclusive(tables_dir: Path) -> Iterator[None]:
     Raises:
         LockedError: when another process holds it.
         UsageError: when the folder cannot be written, or its storage has no locks.
+        StoreError: when the disk is full.
     """
     path = tables_dir / "_night" / "lock"
     try:
@@ -34,7 +35,11 @@ def exclusive(tables_dir: Path) -> Iterator[None]:
             raise LockedError(f"{tables_dir} is in use by process {holder}; wait for it, or end it") from error
         except OSError as error:
             raise UsageError(f"cannot lock {path}: {error.strerror}; mount the storage with locks") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        try:  # past the file's buffer, which would be written again, and fail again, when the file is closed
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}; make room there, then run the same command again"
+            ) from error
         yield
