@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chronotope.errors import UsageError
-from chronotope.store.world import write_world
+from chronotope.store.world import MARK, write_world
 from chronotope.world.build import build_world
 from chronotope.world.cities import CITIES
 from chronotope.world.options import BROKEN
@@ -102,9 +102,11 @@ def test_a_log_is_in_the_order_of_time_within_each_file(written):
 
 def test_a_folder_with_something_else_is_left_alone(spark, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / MARK).write_text("{}", encoding="utf-8")
     with pytest.raises(UsageError, match=r"holds 'thesis.txt', which is no part of a world"):
         write_world(spark, build_world(spark, sized()), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [MARK, "thesis.txt", "truth"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(spark, tmp_path):

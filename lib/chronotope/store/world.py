@@ -54,11 +54,13 @@ def prepare(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         strange = sorted(path.name for path in folder.iterdir() if path.name not in ("events", "items", "truth"))
+        if strange:
+            raise UsageError(
+                f"{folder} holds {strange[0]!r}, which is no part of a world: give an empty folder to --out"
+            )
         (folder / "truth" / MARK).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write a world into {folder}: {error.strerror}") from error
-    if strange:
-        raise UsageError(f"{folder} holds {strange[0]!r}, which is no part of a world: give an empty folder to --out")
 
 
 def write_parquet(frame: DataFrame, folder: Path) -> None:
