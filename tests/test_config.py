@@ -97,7 +97,6 @@ def test_dayparts_cover_each_slot_once(defaults):
     [
         ({"week": [[0, 4, 0, 24]]}, r"never: \[120, 121"),
         ({"all": [[0, 6, 0, 24]], "monday": [[0, 0, 0, 1]]}, r"named twice: \[0\], never: \[\]"),
-        ({"all": [[0, 7, 0, 24]]}, "each slot of the week belongs to one daypart"),
         ({}, "each slot of the week belongs to one daypart"),
     ],
 )
@@ -106,10 +105,36 @@ def test_dayparts_with_a_hole_or_an_overlap_are_refused(values, dayparts, messag
         build(changed(values, "night.dayparts", dayparts), "file.yaml")
 
 
-@pytest.mark.parametrize("dayparts", [{"x": [[0, 6, 0]]}, {"x": [[]]}, {"x": [[6, 0, 0, 24]]}])
-def test_a_malformed_daypart_is_a_settings_error(values, dayparts):
-    with pytest.raises(SettingsError, match=r"night\.dayparts"):
-        build(changed(values, "night.dayparts", dayparts), "file.yaml")
+WEEK = [0, 6, 0, 24]
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [[], [[]], [[0, 6, 0]], [[6, 0, 0, 24]], [[0, 7, 0, 24]], [[-1, 6, 0, 24]], [[0, 6, 0, 25]], [WEEK, [0, 0, 6, 6]]],
+)
+def test_a_daypart_without_a_slot_or_beyond_the_week_is_named(values, ranges):
+    said = r"night\.dayparts = .* x is \[.*give at least one \[first day, last day, first hour, end hour\], with 0 <="
+    with pytest.raises(SettingsError, match=said):
+        build(changed(values, "night.dayparts", {"week": [WEEK], "x": ranges}), "file.yaml")
+
+
+@pytest.mark.parametrize(("ks", "said"), [([], r"evaluate\.ks = \[\]"), ([5, 0], r"evaluate\.ks\.1 = 0")])
+def test_metrics_need_lengths_of_lists(values, ks, said):
+    with pytest.raises(SettingsError, match=said):
+        build(changed(values, "evaluate.ks", ks), "file.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("recommend.hide_actions", ["buy", "bye"]), ("interest.action_weights", {"buy": 1.0, "bye": 2.0})],
+)
+def test_actions_that_nobody_can_have_are_refused(values, name, value):
+    with pytest.raises(
+        SettingsError, match=f"{name} names bye, and ingest.actions takes view, .*: correct one of the two"
+    ):
+        build(changed(values, name, value), "file.yaml")
+    values["ingest"]["actions"] = ["view", "search", "click", "cart", "buy", "bye", "rate", "checkin"]
+    build(changed(values, name, value), "file.yaml")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "UTC+1"])
@@ -127,8 +152,11 @@ def test_overrides_are_laid_over_the_sources_settings_over_the_file(settings_fil
 
 
 def test_an_override_may_add_an_entry_to_a_mapping(settings_file):
-    settings = load_settings(settings_file, overrides=["interest.action_weights.share=4.0"])
-    assert settings.interest.action_weights["share"] == 4.0
+    added = [
+        "ingest.actions=[view, search, click, cart, buy, rate, checkin, share]",
+        "interest.action_weights.share=4.0",
+    ]
+    assert load_settings(settings_file, overrides=added).interest.action_weights["share"] == 4.0
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -47,7 +47,13 @@ class NightSettings(Section):
     @field_validator("dayparts")
     @classmethod
     def whole_week(cls, dayparts: dict[str, list[list[int]]]) -> dict[str, list[list[int]]]:
-        """Refuse dayparts that leave a slot out or name it twice."""
+        """Refuse ranges that are none, and dayparts that leave a slot out or name it twice."""
+        for name, ranges in dayparts.items():
+            if not ranges or not all(map(is_range, ranges)):
+                raise ValueError(
+                    f"{name} is {ranges}: give at least one [first day, last day, first hour, end hour], "
+                    "with 0 <= first day <= last day <= 6 and 0 <= first hour < end hour <= 24"
+                )
         named = sorted(slot for ranges in dayparts.values() for slot in slots_of(ranges))
         if named != list(range(168)):
             twice = sorted({s for s in named if named.count(s) > 1})
@@ -153,7 +159,7 @@ class RecommendSettings(Section):
 class EvaluateSettings(Section):
     """Stage evaluate."""
 
-    ks: list[int]
+    ks: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     confidence: float = Field(gt=0, lt=1)
     max_queries: int = Field(ge=1)
     light_events: int = Field(ge=1)
@@ -198,6 +204,20 @@ class Settings(Section):
             raise ValueError(f"sessions.kept_steps = {kept} must not be below train.max_steps = {learned}")
         return self
 
+    @model_validator(mode="after")
+    def names_actions_that_are_taken(self) -> Settings:
+        """Refuse settings of actions that ingest lets nobody have: mostly they are mistyped."""
+        taken = self.ingest.actions
+        named = {"recommend.hide_actions": self.recommend.hide_actions,
+                 "interest.action_weights": self.interest.action_weights}  # fmt: skip
+        for setting, actions in named.items():
+            if unknown := [action for action in actions if action not in taken]:
+                raise ValueError(
+                    f"{setting} names {', '.join(unknown)}, and ingest.actions takes {', '.join(taken) or 'none'}: "
+                    "correct one of the two"
+                )
+        return self
+
     def digest(self) -> str:
         """12 hex digits that change with any setting that rows may follow from.
 
@@ -205,6 +225,15 @@ class Settings(Section):
         """
         settings = self.model_dump(exclude={"alarms": True, "night": {"log"}, "ingest": {"max_reject_share"}})
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def is_range(of: Sequence[int]) -> bool:
+    """Whether these are `[first day, last day, first hour, end hour]` of a week.
+
+    >>> [is_range(of) for of in ([5, 6, 0, 24], [6, 5, 0, 24], [0, 0, 6, 6], [0, 7, 0, 24], [0, 6, 0])]
+    [True, False, False, False, False]
+    """
+    return len(of) == 4 and 0 <= of[0] <= of[1] <= 6 and 0 <= of[2] < of[3] <= 24
 
 
 def slots_of(ranges: Iterable[Iterable[int]]) -> list[int]:
