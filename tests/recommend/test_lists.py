@@ -129,6 +129,8 @@ def test_states_given_for_all_are_used_as_they_are(defaults):
 def test_a_state_of_another_size_is_refused(defaults):
     with pytest.raises(ModelError, match="user_states of model plain have not 3 numbers"):
         made(defaults, [user("u", encoded=[1.0]), user("v")])
+    with pytest.raises(ModelError, match="user_states of model plain have not 3 numbers"):  # also where all agree
+        made(defaults, [user("u", encoded=[1.0]), user("v", encoded=[2.0])])
 
 
 def test_a_list_is_for_when_its_daypart_comes_next(defaults):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -133,21 +134,30 @@ class ListMaker:
         Raises:
             ModelError: when a given state has not the size of the model's.
         """
-        sizes, n = lengths(encoded), len(users.user_ids)
-        given = encoded.flatten().to_numpy(zero_copy_only=False)
-        if n and sizes.all() and (sizes == sizes[0]).all():
-            return np.asarray(given.reshape(n, -1), dtype=np.float32)
+        sizes, size = lengths(encoded), self.state_size
+        there = sizes > 0
+        if (sizes[there] != size).any():
+            raise ModelError(f"user_states of model {self.scorer.model_id} have not {size} numbers: run infer again")
+        given = encoded.flatten().to_numpy(zero_copy_only=False).reshape(there.sum(), size)
+        if there.size and there.all():
+            return np.asarray(given, dtype=np.float32)
+        states = self.encoded(users)
+        states[there] = given
+        return states
+
+    @cached_property
+    def state_size(self) -> int:
+        """D, as the model encodes a user without a step."""
+        return int(self.encoded(no_history(ANYBODY)).shape[1])
+
+    def encoded(self, users: Users) -> Floats:
+        """The states of users after all their steps, [B, D]."""
+        n = len(users.user_ids)
         queries = Queries(
             user=np.arange(n), known_steps=users.length, at_s=np.full(n, self.end_s), slot=np.zeros(n, np.int64),
             region=np.full(n, -1), previous_known=np.zeros(n, bool),
         )  # fmt: skip
-        states = self.scorer.encode(users, queries)
-        there = sizes > 0
-        if (sizes[there] != states.shape[1]).any():
-            size = states.shape[1]
-            raise ModelError(f"user_states of model {self.scorer.model_id} have not {size} numbers: run infer again")
-        states[there] = given.reshape(there.sum(), states.shape[1])
-        return states
+        return self.scorer.encode(users, queries)
 
     def as_rows(self, user_ids: pa.Array, asked: Asked, lists: Lists) -> pa.RecordBatch:
         """The lists [Q, K] as Arrow rows, whole columns at a time."""
