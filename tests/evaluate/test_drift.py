@@ -80,7 +80,20 @@ def test_bins_that_lead_on_neither_side_are_one():
     for of, users in zip(compared, (50_000, 40_000), strict=True):
         of["all others"] = users - sum(of.values())
     assert value == pytest.approx(oracle.psi(*compared, 50_000, 40_000))
-    assert chance == pytest.approx(oracle.by_chance(2 * MAX_BINS, 50_000, 40_000, CONFIDENCE))
+    assert chance == pytest.approx(oracle.by_chance(2 * MAX_BINS + 1, 50_000, 40_000, CONFIDENCE))
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "bins"),
+    [
+        (Mix({"a": 0.1, "b": 0.2}, 0.1 + 0.2 + 1e-12), Mix({"a": 70, "b": 30}, 100), 2),  # what rounding leaves is none
+        (Mix({"a": 4, "b": 6}, 11), Mix({"a": 70, "b": 30}, 100), 3),
+        (Mix({"a": 4, "b": 6}, 10), Mix({"a": 60, "b": 30}, 100), 3),
+    ],
+)
+def test_all_others_are_a_bin_where_either_side_has_some(now, then, bins):
+    chance = drift(now, then, CONFIDENCE)[1]
+    assert chance == pytest.approx(oracle.by_chance(bins, now.users, then.users, CONFIDENCE))
 
 
 def test_mixes_are_pooled_by_their_users():

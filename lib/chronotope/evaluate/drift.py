@@ -12,6 +12,7 @@ from scipy.special import chdtri
 PRIOR_USERS = 1.0  # users of the pooled mix that each side is given: a bin that one side lacks stays finite
 MAX_BINS = 50  # largest bins of either side that are compared one by one; the others together are one more
 REST = ""  # name of the bin of all others
+LEAST_REST = 1e-6  # share of a side's users from which on all others are a bin: less is what rounding leaves of none
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ def drift(now: Mix, then: Mix, confidence: float) -> tuple[float, float]:
     (0.87, 0.12)
     """
     compared = sorted({*largest(now), *largest(then)})
-    value = psi(with_rest(now, compared), with_rest(then, compared), now.users, then.users)
-    return value, psi_by_chance(len(compared), now.users, then.users, confidence)
+    mine, others = with_rest(now, compared), with_rest(then, compared)
+    rest = mine[REST] > LEAST_REST * now.users or others[REST] > LEAST_REST * then.users
+    value = psi(mine, others, now.users, then.users)
+    return value, psi_by_chance(len(compared) + rest, now.users, then.users, confidence)
 
 
 def with_rest(mix: Mix, names: Iterable[str]) -> dict[str, float]:
