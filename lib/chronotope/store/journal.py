@@ -117,11 +117,11 @@ def message_of(error: BaseException) -> str:
     """
     spark = cause_in_spark(error)
     if isinstance(error, ChronotopeError):
-        words = own_words(str(error), text_of(spark)) if spark else str(error)
+        words = own_words(str(error), text_of(spark), condition_of(spark)) if spark else str(error)
         return QUOTED.sub("'...'", words)
-    if spark:
-        return condition_of(text_of(spark))
-    return error.strerror or "" if isinstance(error, OSError) else ""
+    if isinstance(error, OSError):
+        return error.strerror or ""
+    return condition_of(spark) if spark else ""
 
 
 def cause_in_spark(error: BaseException) -> BaseException | None:
@@ -132,17 +132,18 @@ def cause_in_spark(error: BaseException) -> BaseException | None:
     return seen
 
 
-def condition_of(said: str) -> str:
-    """The name of the first condition in what Spark says, empty where it names none."""
-    found = CONDITION.search(said)
-    return found[1] if found else ""
+def condition_of(error: BaseException) -> str:
+    """The name of the condition that an error of Spark tells of, empty where it names none."""
+    told = error.getCondition() if isinstance(error, PySparkException) else None
+    found = CONDITION.search(text_of(error))
+    return told or (found[1] if found else "")
 
 
-def own_words(text: str, said: str) -> str:
+def own_words(text: str, said: str, condition: str) -> str:
     """A message with the name of Spark's condition in the place of what Spark said.
 
-    >>> own_words("s: it failed: The value 41L is bad. Use try_.", "[CAST_OVERFLOW] The value 41L is bad. SQLSTATE: 2")
-    's: it failed: [CAST_OVERFLOW] Use try_.'
+    >>> own_words("s: it failed: The value 41L is bad. Use try_.", "[OVERFLOW] The value 41L is bad. SQL", "OVERFLOW")
+    's: it failed: [OVERFLOW] Use try_.'
     """
     parts = re.findall(r"\w+|\W+", text)
     kept, start = "", 0
@@ -153,7 +154,7 @@ def own_words(text: str, said: str) -> str:
         n_words = sum(part[0].isalnum() or part[0] == "_" for part in parts[start:end])
         if n_words >= LEAST_WORDS:
             blank = " " if parts[end - 1].endswith(" ") else ""
-            kept, start = f"{kept}[{condition_of(said) or '...'}]{blank}", end
+            kept, start = f"{kept}[{condition or '...'}]{blank}", end
         else:
             kept, start = kept + parts[start], start + 1
     return kept
