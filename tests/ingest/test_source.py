@@ -40,6 +40,11 @@ def written(tmp_path, change):
     return path
 
 
+def as_json(**options):
+    """A change that makes the log JSON with these options."""
+    return lambda values: values["inputs"]["log"].update(format="json", schema="u STRING", options=options)
+
+
 def test_good_source_is_read(tmp_path):
     shop = load_source(written(tmp_path, lambda values: None))
     assert shop.by_day
@@ -71,6 +76,13 @@ def test_no_items_is_a_source_too(tmp_path):
         (lambda v: v["inputs"]["log"].update(format="json"), "inputs.log: needs a schema"),
         (lambda v: v["inputs"]["log"].update(format="delta"), "takes no {day}"),
         (lambda v: v["inputs"]["log"].update(format="xls"), "inputs.log.format = 'xls'"),
+        (lambda v: v["inputs"]["log"].update(path=""), "inputs.log: path '' names nothing"),
+        (lambda v: v["inputs"]["log"].update(path="."), "inputs.log: path '.' names nothing"),
+        (lambda v: v["inputs"]["log"].update(path="**{day}.csv"), "** stands for folders, alone between slashes"),
+        (as_json(multiLine=True), "option multiLine has no effect on json: put each object on a line of its own"),
+        (as_json(mode="FAILFAST"), "option mode has no effect on json"),
+        (as_json(allowComment=True), "leave it out; did you mean 'allowComments'?"),
+        (as_json(Encoding="utf-16"), "json in UTF-16 cannot be read: have it in one of UTF-8, ISO-8859-1"),
         (lambda v: v["inputs"]["tags"].pop("columns"), "group_by and columns belong together"),
         (lambda v: v["events"]["columns"].update(value=1), "events.columns.value = 1"),
     ],

@@ -17,7 +17,8 @@ from chronotope.errors import DataError, SourceError, UsageError
 from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE, records_of
 from chronotope.ingest.source import Source
 from chronotope.store.faults import plain_faults
-from chronotope.store.inputs import check_inputs, one_of, plain_errors, read_inputs
+from chronotope.store.globs import one_of
+from chronotope.store.inputs import check_inputs, plain_errors, read_inputs
 
 NIGHT = dt.date(2026, 1, 31)
 DDL = "user STRING, item STRING, at STRING"
@@ -138,6 +139,47 @@ class TestFinding:
         assert [row[ARRIVAL] for row in read(spark, of, tmp_path).collect()] == [NIGHT]
 
     @pytest.mark.parametrize(
+        ("path", "names"),
+        [
+            ("**/*", ["log.csv/part-0.csv", "log.csv/part-1.csv", "log.csv/more/part-2.csv", "b.csv"]),
+            ("log.csv", ["log.csv/part-0.csv", "log.csv/more/part-1.csv", "log.csv/more/still/part-2.csv"]),
+            ("*", ["log.csv/part-0.csv", "log.csv/kind=a/part-1.csv", "log.csv/kind=b/part-2.csv"]),
+            ("**/*.csv", ["log.csv/kind=a/part-1.csv", "log.csv/kind=b/part-2.csv"]),
+            ("_made/*", ["_made/part-0.csv"]),
+        ],
+    )
+    def test_each_file_is_read_once(self, spark, tmp_path, path, names):
+        """Whether the path means the file, its folder, or both."""
+        for number, name in enumerate(names):
+            put(tmp_path, name, f"{number},i,t\n")
+        rows = read(spark, source(path), tmp_path).collect()
+        assert sorted(row.user for row in rows) == [str(number) for number in range(len(names))]
+
+    @pytest.mark.parametrize(
+        "name", ["_temporary/0/part-0.json", ".trash/part-0.json", "eu/_part-0.json", "eu/.a.json"]
+    )
+    @pytest.mark.parametrize("path", ["events/**/*.json", "events"])
+    def test_what_is_hidden_below_the_folder_is_not_read(self, tmp_path, path, name):
+        put(tmp_path, f"events/{name}", "{}")
+        with pytest.raises(UsageError, match="no file matches"):
+            self.files(tmp_path, of=source(path, "json"))
+        put(tmp_path, "events/a.json", "{}")
+        files = check_inputs(source(path, "json"), tmp_path, NIGHT, None).files["log"]
+        assert {file.suffix or file.name for file in files} <= {".json", "events"}
+        assert not [file for file in files if "_temporary" in file.parts or ".trash" in file.parts]
+
+    def test_folder_that_a_link_leads_to(self, spark, tmp_path):
+        """Python goes through the link, and so must Spark, which would strike out `link/..`."""
+        put(tmp_path, "real/in/log.csv", "u,i,t\n")
+        put(tmp_path, "real/in/2026-01-31.csv", "u,i,t\n")
+        (tmp_path / "real" / "deep").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+        folder = tmp_path / "link" / ".." / "in"
+        assert [row.user for row in read(spark, source(), folder).collect()] == ["u"]
+        assert [row.user for row in read(spark, source("../in/log.csv"), folder).collect()] == ["u"]
+        assert [row[ARRIVAL] for row in read(spark, source("{day}.csv"), folder).collect()] == [NIGHT]
+
+    @pytest.mark.parametrize(
         "chars", ["[ab]", "[!ab]", "[]a]", "[!]a]", "[^a]", "[[]", "[a&&b]", "[a-c]", "[a\\]", "[]^&]"]
     )
     def test_sets_of_characters_are_those_of_globs(self, chars):
@@ -184,6 +226,53 @@ class TestJson:
         assert records['{"user":"caf\ufffd"}'] is False, "the rule on encoding sees it"
         assert json.dumps({CORRUPT: "\0\0\0\0"}, separators=(",", ":")) in records
 
+    @pytest.mark.parametrize(
+        "behind",
+        ['{"user":"v"}', " garbage", "}", "} x", "]", ',{"user":"v"}', ' // "', "\0", '"'],
+    )
+    def test_a_line_is_one_object(self, spark, tmp_path, behind):
+        """What stands behind it would be lost."""
+        line = '{"user":"u"}' + behind
+        put(tmp_path, "2026-01-31/a.json", line + "\n")
+        (row,) = read(spark, self.of, tmp_path).collect()
+        assert (row[CORRUPT], row[LINE]) == (line, line)
+
+    @pytest.mark.parametrize(
+        "line",
+        ['{"user":"}{\\"}"} \t', ' {"user":"}{\\"}"}', '{"user":"}{\\"}"}\r', '{"user":"}{\\"}","more":[{"a":[]}]}'],
+    )
+    def test_blanks_and_braces_in_strings_are_no_fault(self, spark, tmp_path, line):
+        put(tmp_path, "2026-01-31/a.json", line + "\n\r\n")
+        of = source("{day}/*.json*", "json", options={"lineSep": "\n"})
+        (row,) = read(spark, of, tmp_path).collect()
+        assert (row.user, row[CORRUPT]) == ('}{"}', None)
+
+    def test_a_value_that_does_not_fit_its_type_is_malformed(self, spark, tmp_path):
+        of = source("log.json", "json", schema="user STRING, n INT")
+        put(tmp_path, "log.json", '{"user":"u","n":"x"}\n{"user":"v","n":1}\n')
+        rows = read(spark, of, tmp_path).orderBy("user").collect()
+        assert [row[CORRUPT] for row in rows] == ['{"user":"u","n":"x"}', None]
+
+    def test_fields_may_have_any_name(self, spark, tmp_path):
+        of = source("log.json", "json", schema="parsed STRING, value STRING, chronotope_record STRING")
+        put(tmp_path, "log.json", '{"parsed":"p","value":"v","chronotope_record":"r"}\n')
+        (row,) = read(spark, of, tmp_path).collect()
+        assert (row.parsed, row.value, row.chronotope_record, row[CORRUPT]) == ("p", "v", "r", None)
+
+    def test_options_on_lines_and_on_values(self, spark, tmp_path):
+        text = "{'user':'café'} /* more */\x1e{'user':'v'} // end\x1e"
+        put(tmp_path, "log.json", text.encode("latin-1"))
+        options = {"lineSep": "\x1e", "encoding": "iso-8859-1", "allowSingleQuotes": True, "allowComments": True}
+        rows = read(spark, source("log.json", "json", options=options), tmp_path).collect()
+        assert [(row.user, row[CORRUPT]) for row in rows] == [("café", None), ("v", None)]
+        assert rows[0][LINE] == "{'user':'café'} /* more */"
+
+    def test_numbers_with_point_or_exponent_are_rewritten_as_text(self, spark, tmp_path):
+        put(tmp_path, "log.json", '{"user":1.10,"item":1e5,"at":12345678901234567890,"n":1.10}\n')
+        of = source("log.json", "json", schema=f"{DDL}, n DECIMAL(9, 2)")
+        (row,) = read(spark, of, tmp_path).collect()
+        assert (row.user, row.item, row.at, str(row.n)) == ("1.1", "100000.0", "12345678901234567890", "1.10")
+
     def test_empty_folder_has_the_declared_columns(self, spark, tmp_path):
         (tmp_path / "2026-01-31").mkdir()
         frame = read(spark, self.of, tmp_path)
@@ -208,6 +297,40 @@ class TestCsv:
         put(tmp_path, "b.csv", "item,user,at\ni,u,t\n")
         with pytest.raises(DataError, match=r"b\.csv.*header"), plain_faults(tmp_path / "tables"):
             read(spark, self.header, tmp_path).collect()
+
+    def test_a_column_without_a_name_is_called_by_its_place(self, spark, tmp_path):
+        """As pandas writes its index."""
+        put(tmp_path, "2026-01-31.csv", ",user,item,at\n0,u,i,t\n1,v,i\n")
+        rows = read(spark, source("{day}.csv", options={"header": True}, schema=None), tmp_path).collect()
+        assert [(row["_c0"], row.user, row[CORRUPT], row[ARRIVAL]) for row in rows] == [
+            ("0", "u", None, NIGHT),
+            ("1", "v", "1,v,i", NIGHT),
+        ]
+
+    @pytest.mark.parametrize(
+        ("header", "told"),
+        [
+            ("user,item,user,at", "user at 1, user at 3 of 4"),
+            ("user,item,at,User", "user at 1, User at 4 of 4"),
+            (",user,item,", "one without a name at 1, one without a name at 4 of 4"),
+        ],
+    )
+    def test_columns_of_one_name_are_named(self, spark, tmp_path, header, told):
+        put(tmp_path, "a.csv", f"{header}\nu,i,t,x\n")
+        with pytest.raises(SourceError, match=told):
+            read(spark, self.header, tmp_path)
+        by_place = source("*.csv", options={"header": True, "enforceSchema": True}, schema=f"{DDL}, more STRING")
+        assert [row.more for row in read(spark, by_place, tmp_path).collect()] == ["x"]
+
+    def test_names_that_end_in_their_place_are_names(self, spark, tmp_path):
+        put(tmp_path, "a.csv", "user0,user1,_c2\nu,v,w\n")
+        assert read(spark, self.header, tmp_path).columns == ["user0", "user1", "_c2", CORRUPT]
+
+    def test_a_line_break_in_a_field_takes_an_option(self, spark, tmp_path):
+        put(tmp_path, "log.csv", 'u,"a\nb",t\n')
+        assert [row[CORRUPT] for row in read(spark, source(), tmp_path).collect()] == ['u,"a', 'b",t']
+        (row,) = read(spark, source(options={"multiLine": True}), tmp_path).collect()
+        assert (row.item, row[CORRUPT]) == ("a\nb", None)
 
     def test_lines_of_too_many_and_too_few_fields_are_malformed(self, spark, tmp_path):
         put(tmp_path, "log.csv", "u,i,t\nu,i\nu,i,t,x\n")
@@ -290,6 +413,12 @@ class TestParquetAndDelta:
         frame = read(spark, of, tmp_path)
         assert frame.collect() == [("a", "01", 1)]
         assert dict(frame.dtypes)["n"] == "int"
+
+    def test_a_delta_input_is_one_table(self, tmp_path):
+        for name in ("log1", "log2"):
+            write_deltalake(str(tmp_path / name), pa.table({"user": ["a"]}))
+        with pytest.raises(UsageError, match=r"log\* matches 2 tables, .*log1 and .*log2 among them"):
+            check_inputs(source("log*", "delta", schema=None), tmp_path, NIGHT, None)
 
     def test_folder_without_delta_log(self, spark, tmp_path):
         put(tmp_path, "log/part.parquet", "")

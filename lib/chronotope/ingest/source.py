@@ -8,16 +8,20 @@ description: one sentence        # *
 inputs:                          # * one entry per file set or table
   log:
     path: events/{day}/*.json.gz # * glob below --input; with {day} (2026-01-31) the log is delivered by arrival day, on
-                                 #   the clock of setting night.time_zone
+                                 #   the clock of setting night.time_zone. A folder stands for all files below it;
+                                 #   names that begin with _ or . are passed over
     format: json                 # * csv, json (one object per line), text (one column `value`), parquet or delta
-    options: {sep: ","}          #   Spark's reader options
+    options: {sep: ","}          #   Spark's reader options; of json, those that have an effect on a line, lineSep, and
+                                 #   encoding UTF-8 or ISO-8859-1
     schema: "user STRING, ..."   #   Spark DDL; needed for json and for csv without header. STRING is best for what may
-                                 #   be broken: a value that does not fit its type makes the record `malformed`
+                                 #   be broken: a value that does not fit its type makes the record `malformed`. But
+                                 #   JSON's numbers with point or exponent are rewritten in a STRING (1.10 to 1.1, 1e5
+                                 #   to 100000.0): ids of this kind must come as text, or be DECIMAL
   tags:
     path: tags.parquet
     format: parquet
-    group_by: [movie]            #   one row per group, with aggregates as columns; use sort_array(collect_list(..)),
-    columns: {tags: "..."}       #   for collect_list alone has no fixed order
+    group_by: [movie]            #   one row per group, and per arrival day, with aggregates as columns; use
+    columns: {tags: "..."}       #   sort_array(collect_list(..)), for collect_list alone has no fixed order
 events:                          # *
   from: log                      # * an input
   key: [order_id, line]          # * SQL over the input's columns: records of equal key and time are the same event;
@@ -65,9 +69,9 @@ try_cast, try_to_timestamp and try_divide: a record that cannot be cast must bec
 night.
 
 How a log arrives: with `{day}` a night reads the days after the night before up to its own, an event at or after its
-arrival day's end is refused as `after_night`, one older than that end less `late_days` as `too_late`, and a copy of
-one already taken as `duplicate`. Without `{day}` the whole log is there each night: what is taken already is passed
-over, and what is at or after the night's end waits for its own night.
+arrival day's end is refused as `after_night`, one older than that end less `late_days` (at least one, the day itself)
+as `too_late`, and a copy of one already taken as `duplicate`. Without `{day}` the whole log is there each night: what
+is taken already is passed over, and what is at or after the night's end waits for its own night.
 
 A row of a catalogue that cannot be read (`malformed`, `wrong_encoding`) describes nothing. It is kept in `rejects`,
 once, as a refused record is; the alarm on rejects counts it, `ingest.max_reject_share` does not, for it costs no event.
@@ -75,7 +79,7 @@ once, as a refused record is; the alarm on rejects counts it, `ingest.max_reject
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -85,6 +89,15 @@ from chronotope.config import Section, nearest, read_yaml
 from chronotope.errors import SettingsError, SourceError
 
 DAY = "{day}"
+
+# Spark's options that do something where JSON is read line by line and each line parsed into the declared columns.
+JSON_OPTIONS = (
+    "allowBackslashEscapingAnyCharacter", "allowComments", "allowNonNumericNumbers", "allowNumericLeadingZeros",
+    "allowSingleQuotes", "allowUnquotedControlChars", "allowUnquotedFieldNames", "dateFormat",
+    "enableDateTimeParsingFallback", "encoding", "lineSep", "locale", "maxNestingDepth", "maxNumLen", "maxStringLen",
+    "timestampFormat", "timestampNTZFormat", "timeZone",
+)  # fmt: skip
+JSON_ENCODINGS = ("UTF-8", "ISO-8859-1")
 
 
 class Input(Section):
@@ -107,6 +120,21 @@ class Input(Section):
         """Whether a CSV input names its columns in each file's first line."""
         return str(self.options.get("header", False)).lower() == "true"
 
+    @property
+    def encoding(self) -> str:
+        """The encoding of a JSON input, in capitals."""
+        return next((str(value) for name, value in self.options.items() if name.lower() == "encoding"), "UTF-8").upper()
+
+    @model_validator(mode="after")
+    def findable(self) -> Input:
+        """Refuse a path that is no glob."""
+        parts = PurePosixPath(self.path).parts
+        if not parts:
+            raise ValueError(f"path {self.path!r} names nothing: give a file, a folder or a glob below --input")
+        if any("**" in part and part != "**" for part in parts):
+            raise ValueError(f"path {self.path}: ** stands for folders, alone between slashes, as in **/*.json")
+        return self
+
     @model_validator(mode="after")
     def readable(self) -> Input:
         """Refuse an input whose columns could not be known before its data is."""
@@ -116,6 +144,24 @@ class Input(Section):
             raise ValueError("a delta input is one table: its path takes no {day}")
         if bool(self.group_by) != bool(self.columns):
             raise ValueError("group_by and columns belong together: give both or none")
+        return self
+
+    @model_validator(mode="after")
+    def effective(self) -> Input:
+        """Refuse options of a JSON input that would do nothing."""
+        if self.format != "json":
+            return self
+        known = {name.lower() for name in JSON_OPTIONS}
+        for name in self.options:
+            if name.lower() == "multiline":
+                raise ValueError(f"option {name} has no effect on json: put each object on a line of its own (jq -c .)")
+            if name.lower() not in known:
+                raise ValueError(
+                    f"option {name} has no effect on json, of which each line is parsed into the schema: "
+                    f"leave it out{nearest(name, dict.fromkeys(JSON_OPTIONS))}"
+                )
+        if self.encoding not in JSON_ENCODINGS:
+            raise ValueError(f"json in {self.encoding} cannot be read: have it in one of {', '.join(JSON_ENCODINGS)}")
         return self
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
@@ -21,8 +20,13 @@ from pyspark.sql.types import StringType, StructField, StructType
 from chronotope.errors import SourceError, UsageError
 from chronotope.ingest.records import ARRIVAL, CORRUPT, LINE
 from chronotope.ingest.source import DAY, Input, Source
+from chronotope.store.globs import day_folder, day_pattern, files_of, matches_of
 
 log = logging.getLogger(__name__)
+
+# A line of JSON is parsed as {"chronotope_record": LINE, "chronotope_end": true}. A parser stops after its first whole
+# value, and so passes over what stands behind it; here it comes to the end only where nothing does.
+ROOM, END = "chronotope_record", "chronotope_end"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.d
 
     Raises:
         UsageError: for a missing folder, an input of which no file is there, a path that is no day's, a missing day,
-            or a night before the first day.
+            a night before the first day, or several Delta tables for one input.
     """
     if not input_dir.is_dir():
         raise UsageError(f"there is no folder {input_dir}: give the one that holds the log to --input")
@@ -51,7 +55,13 @@ def check_inputs(source: Source, input_dir: Path, night: dt.date, previous: dt.d
         place = f"{source.name}: input {name!r}"
         if Path(rules.path).is_absolute() or (rules.by_day and ".." in Path(rules.path).parts):
             raise UsageError(f"{place}: path {rules.path} must be below the folder that is given to --input")
-        files = files_of(input_dir, rules.path.replace(DAY, "[0-9]" * 4 + "-[0-9][0-9]" * 2))
+        matches = matches_of(input_dir, rules.path.replace(DAY, "[0-9]" * 4 + "-[0-9][0-9]" * 2))
+        if rules.format == "delta" and len(matches) > 1:
+            raise UsageError(
+                f"{place}: {rules.path} matches {len(matches)} tables, {matches[0]} and {matches[1]} among them, and a "
+                "delta input is one: name it in path, and give each other one an input of its own"
+            )
+        files = matches if rules.format == "delta" else files_of(matches)
         if not files and not (rules.by_day and day_folder(input_dir, rules.path, night)):
             raise UsageError(
                 f"{place}: no file matches {input_dir / rules.path}; correct --input, or path in the source"
@@ -95,54 +105,17 @@ def day_of(file: Path, path: str, place: str) -> dt.date:
         raise UsageError(f"{place}: {file} is of no day ({path}); move it elsewhere, or correct its name") from error
 
 
-def files_of(input_dir: Path, pattern: str) -> list[Path]:
-    """The files, and the folders of part files, that match a glob; hidden ones and markers like _SUCCESS left out."""
-    matches = sorted(path for path in input_dir.glob(pattern) if not path.name.startswith(("_", ".")))
-    return [path for path in matches if path.is_file() or any(part.is_file() for part in path.rglob("*"))]
-
-
-def day_folder(input_dir: Path, path: str, day: dt.date) -> bool:
-    """Whether the folder is there that is named by the day; false where only the files' names have it."""
-    head = path[: path.index(DAY)] + DAY + path[path.index(DAY) + len(DAY) :].split("/")[0]
-    is_file_name = "/" not in path[path.index(DAY) :]
-    return not is_file_name and any(p.is_dir() for p in input_dir.glob(head.replace(DAY, day.isoformat())))
-
-
-def day_pattern(path: str) -> str:
-    """A regular expression, for Python and Java, of all paths that match the glob or lie below such a one.
-
-    Its first group is the day.
-
-    >>> re.fullmatch(day_pattern("**/day={day}/*.json"), "eu/day=2026-01-31/part-0.json")[1]
-    '2026-01-31'
-    """
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]", DAY: r"(\d{4}-\d{2}-\d{2})"}
-    below = PurePosixPath(path).as_posix().removesuffix("/**")
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\{day\}|\[!?\]?[^]]*\])", below)
-    return "".join(words.get(part) or one_of(part) or re.escape(part) for part in parts) + "(?:/.*)?"
-
-
-def one_of(part: str) -> str:
-    """A glob's set of characters as a regular expression; empty for what is none.
-
-    >>> one_of("[!0-8]"), one_of("day")
-    ('[^0-8]', '')
-    """
-    if not (part.startswith("[") and part.endswith("]")):
-        return ""
-    inner = part[1:-1].removeprefix("!")
-    return f"[{'^' if part[1] == '!' else ''}" + re.sub(r"([][\\^&])", r"\\\1", inner) + "]"
-
-
 def read_inputs(spark: SparkSession, source: Source, found: FoundInputs) -> dict[str, DataFrame]:
     """One lazy frame per input, with `_corrupt_record`, `_line` and `_arrival_day` where they apply.
 
-    CSV follows RFC 4180 unless the options say otherwise. JSON lines are read as text and parsed here, so that a
-    refused line is kept as it came. Parquet timestamps without zone stay TIMESTAMP_NTZ, for the source's expression to
-    say what clock they mean. Actions on these frames belong inside `plain_errors`.
+    CSV follows RFC 4180 unless the options say otherwise, but for one thing: a field with a line break in it takes the
+    option `multiLine: true`, without which each of its lines is a record, malformed as a rule. JSON lines are read as
+    text and parsed here, so that a refused line is kept as it came. Parquet timestamps without zone stay TIMESTAMP_NTZ,
+    for the source's expression to say what clock they mean. Actions on these frames belong inside `plain_errors`.
 
     Raises:
-        SourceError: when an input is not of its format, or is a Delta table of a kind that cannot be read.
+        SourceError: when an input is not of its format, has columns that cannot be told apart, or is a Delta table of
+            a kind that cannot be read.
     """
     frames = {}
     for name, rules in source.inputs.items():
@@ -156,19 +129,14 @@ def read_inputs(spark: SparkSession, source: Source, found: FoundInputs) -> dict
 
 def read_input(spark: SparkSession, rules: Input, files: list[Path], folder: Path) -> DataFrame:
     """The frame of one input, of which the files lie below the folder."""
-    paths = [str(file) for file in files]
+    paths = [spark_path(file, folder, rules) for file in files]
     if rules.format == "delta":
-        return read_delta(spark, files[0])
+        return read_delta(spark, paths[0])
     if not paths:
         return spark.createDataFrame([], empty_schema(rules))
     arrival = arrival_day(rules, folder)
     if rules.format == "json":
-        lines = spark.read.text(paths).select(F.col("value").alias(LINE), *arrival)
-        schema = f"{rules.ddl}, {CORRUPT} STRING"
-        options = {**rules.options, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT}
-        parsed = F.from_json(F.col(LINE), schema, {key: str(value) for key, value in options.items()})
-        # A blank line is no record, as for every reader of JSON lines.
-        return lines.where(F.trim(LINE) != "").withColumn("parsed", parsed).select("*", "parsed.*").drop("parsed")
+        return read_json(spark, rules, paths, arrival)
     if rules.format == "csv":
         return read_csv(spark, rules, paths).select("*", *arrival)
     reader = spark.read.options(**rules.options)
@@ -177,37 +145,90 @@ def read_input(spark: SparkSession, rules: Input, files: list[Path], folder: Pat
     return reader.format(rules.format).load(paths).select("*", *arrival)
 
 
+def spark_path(file: Path, folder: Path, rules: Input) -> str:
+    """A file's path for Spark, which would strike out `link/..` without a look at where the link goes.
+
+    The name stays, for it tells how a file is compressed, and so does all that lies below the folder and tells the day.
+    """
+    if rules.by_day:
+        return str(folder.resolve() / file.relative_to(folder))
+    return str(file.parent.resolve() / file.name)
+
+
+def read_json(spark: SparkSession, rules: Input, paths: list[str], arrival: list[Column]) -> DataFrame:
+    """A JSON frame; a line that is not one object of the declared columns keeps its text in `_corrupt_record`."""
+    of_lines = {name: str(value) for name, value in rules.options.items() if name.lower() in ("linesep", "encoding")}
+    of_values = {name: str(value) for name, value in rules.options.items() if name not in of_lines}
+    line = F.col("value")
+    if rules.encoding != "UTF-8":  # the reader of text cuts lines by it, and hands on their bytes as they are
+        line = F.decode(line.cast("binary"), rules.encoding)
+    lines = spark.read.options(**of_lines).text(paths).select(line.alias(LINE), *arrival)
+    # A blank line is no record, as for every reader of JSON lines.
+    lines = lines.where(~F.trim(LINE).isin("", "\r"))
+    # The line break ends a comment, where the options allow them.
+    whole = F.concat(F.lit(f'{{"{ROOM}":'), LINE, F.lit(f'\n,"{END}":true}}'))
+    schema = StructType().add(ROOM, StructType.fromDDL(rules.ddl or "")).add(END, "boolean").add(CORRUPT, "string")
+    options = {**of_values, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT}
+    parsed = lines.withColumn("parsed", F.from_json(whole, schema, options))
+    fault, record, end = (F.col(f"parsed.{name}") for name in (CORRUPT, ROOM, END))
+    text = F.when(fault.isNotNull() | record.isNull() | end.isNull(), F.make_valid_utf8(LINE))
+    return parsed.select(*lines.columns, f"parsed.{ROOM}.*", text.alias(CORRUPT))
+
+
 def read_csv(spark: SparkSession, rules: Input, paths: list[str]) -> DataFrame:
     """A CSV frame; a line of too many, too few or mistyped fields keeps its text in `_corrupt_record`.
 
+    Fields go by their names: a file whose header differs from the schema, or from that of the first file that has a
+    line, is refused and not read askew, unless the source says `enforceSchema: true`. A column without a name is
+    called by its place, `_c0`.
+
     Raises:
-        SourceError: where the columns are in no file and not in the source either.
+        SourceError: where the columns are in no file and not in the source either, or several have one name.
     """
-    options = {"escape": '"', **rules.options, "columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"}
-    if rules.has_header:
-        # Fields go by their names: a file whose header differs from the schema is refused, not read askew.
-        options["enforceSchema"] = False
-    ddl = rules.ddl
-    if ddl is None:
-        names = spark.read.options(**rules.options).csv(paths).columns  # of the first file that has a line
-        if not names:
-            raise SourceError(
-                f"{rules.path}: all files are empty: declare a schema, or let an empty day have the header"
-            )
-        schema = StructType([StructField(name, StringType()) for name in (*names, CORRUPT)])
-        return spark.read.options(**options).schema(schema).csv(paths)
-    return spark.read.options(**options).schema(f"{ddl}, {CORRUPT} STRING").csv(paths)
+    options = {"escape": '"', "enforceSchema": not rules.has_header, **rules.options}
+    options |= {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"}
+    if rules.ddl is not None:
+        return spark.read.options(**options).schema(f"{rules.ddl}, {CORRUPT} STRING").csv(paths)
+    names = spark.read.options(**rules.options).csv(paths).columns  # of the first file that has a line
+    if not names:
+        raise SourceError(f"{rules.path}: all files are empty: declare a schema, or let an empty day have the header")
+    renamed = renamed_columns(spark, rules, paths, names)
+    if len(renamed) > 1:
+        told = ", ".join(f"{name or 'one without a name'} at {names.index(new) + 1}" for new, name in renamed.items())
+        raise SourceError(
+            f"{rules.path}: the header has several columns of one name, or without one: {told} of {len(names)}; give "
+            "each its own name, or declare a schema and options: {enforceSchema: true}, by which columns go by place"
+        )
+    # The header is compared with the schema, in which a column without a name must have none either.
+    schema = StructType([StructField(renamed.get(name, name), StringType()) for name in (*names, CORRUPT)])
+    frame = spark.read.options(**options).schema(schema).csv(paths)
+    for new, name in renamed.items():
+        frame = frame.withColumnRenamed(name, new)
+    return frame
 
 
-def read_delta(spark: SparkSession, path: Path) -> DataFrame:
+def renamed_columns(spark: SparkSession, rules: Input, paths: list[str], names: list[str]) -> dict[str, str]:
+    """What the header calls the columns to which Spark gave another name, by that name; empty for one without a name.
+
+    Spark adds its place, from 0, to a name that comes again, also in other case, and calls one without a name `_c`.
+    """
+    if not any(name.endswith(str(place)) for place, name in enumerate(names)):
+        return {}
+    as_line = spark.read.options(**{**rules.options, "header": False, "inferSchema": False}).csv(paths)
+    cells = as_line.first() or ()
+    pairs = enumerate(zip(names, cells, strict=False))  # columns that come from folders' names are in no header
+    return {name: cell or "" for place, (name, cell) in pairs if name.endswith(str(place)) and name != cell}
+
+
+def read_delta(spark: SparkSession, path: str) -> DataFrame:
     """The latest version of a Delta table, through its log.
 
     Raises:
         SourceError: for a folder that is no Delta table, or one whose features plain Parquet reading would miss.
     """
-    if not DeltaTable.is_deltatable(str(path)):
+    if not DeltaTable.is_deltatable(path):
         raise SourceError(f"{path} is no Delta table: it has no _delta_log")
-    table = DeltaTable(str(path))
+    table = DeltaTable(path)
     schema = StructType.fromJson(json.loads(table.schema().to_json()))
     beyond = set(table.protocol().reader_features or []) - {"timestampNtz"}
     if beyond or table.protocol().min_reader_version == 2:
@@ -215,7 +236,7 @@ def read_delta(spark: SparkSession, path: Path) -> DataFrame:
     files = table.file_uris()
     if not files:
         return spark.createDataFrame([], schema)
-    return spark.read.schema(schema).option("basePath", str(path)).parquet(*files).select(*schema.names)
+    return spark.read.schema(schema).option("basePath", path).parquet(*files).select(*schema.names)
 
 
 def arrival_day(rules: Input, folder: Path) -> list[Column]:
@@ -224,7 +245,7 @@ def arrival_day(rules: Input, folder: Path) -> list[Column]:
         return []
     # Spark tells a file's address: percent-encoded, but with a plus as it is, which decoding would make a blank.
     file = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
-    below = re.escape(os.path.normpath(folder.absolute()).rstrip("/") + "/")
+    below = re.escape(str(folder.resolve()).rstrip("/") + "/")
     return [F.to_date(F.regexp_extract(file, f"^file:/*{below}{day_pattern(rules.path)}$", 1)).alias(ARRIVAL)]
 
 
