@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 CORRUPT = "_corrupt_record"  # the text of a record that is no CSV or JSON of the declared columns, else null
 LINE = "_line"  # the record's text as it came, where the format is text
 ARRIVAL = "_arrival_day"  # the day of {day}
+APART = "_apart"  # while records are grouped: a number for each malformed one
 
 TEXT_FORMATS = ("csv", "json", "text")  # a file of another format is whole or cannot be read at all
 NO_TEXT = "\ufffd"  # what readers put in the place of bytes that are no text in the declared encoding
@@ -115,7 +116,8 @@ def catalogue_of(inputs: Mapping[str, DataFrame], source: Source) -> DataFrame |
     inputs = {**inputs, **{name: inputs[name].where(fault_of(inputs[name]).isNull()) for name in fallible(source)}}
     frame = prepared(inputs, source, source.items.origin)
     for join in source.items.join:
-        right = prepared(inputs, source, join.input).drop(CORRUPT, LINE, ARRIVAL)
+        # Without the arrival day: a group that is joined is one over all days.
+        right = prepared({join.input: inputs[join.input].drop(CORRUPT, LINE, ARRIVAL)}, source, join.input)
         try:
             frame = frame.join(right, on=join.using, how="left")
         except AnalysisException as error:
@@ -187,7 +189,9 @@ def item_struct(frame: DataFrame, source: Source, described: bool = False) -> Co
 
 
 def prepared(inputs: Mapping[str, DataFrame], source: Source, name: str) -> DataFrame:
-    """One input, grouped where the source says so.
+    """One input, grouped where the source says so, within each arrival day.
+
+    A record that could not be parsed is a group of its own, with its text and nulls in place of the aggregates.
 
     Raises:
         SourceError: as in `records_of`.
@@ -195,9 +199,19 @@ def prepared(inputs: Mapping[str, DataFrame], source: Source, name: str) -> Data
     frame, rules = inputs[name], source.inputs[name]
     if not rules.group_by:
         return frame
-    columns = [F.expr(sql).alias(column) for column, sql in rules.columns.items()]
+    columns = {column: F.expr(sql) for column, sql in rules.columns.items()}
+    keys = [*rules.group_by, *[key for key in (ARRIVAL,) if key in frame.columns and key not in rules.group_by]]
+    grouped = frame
+    if CORRUPT in frame.columns:
+        malformed = F.col(CORRUPT).isNotNull()
+        # Asked of the whole record, as in `fault_of`.
+        text = F.when(malformed & record_of(frame).isNotNull(), F.col(CORRUPT))
+        grouped = frame.withColumns({CORRUPT: text, APART: F.when(malformed, F.monotonically_increasing_id())})
+        keys += [CORRUPT, APART]
+        # So that what every sound group has, such as a first element, may be asked for.
+        columns = {column: F.when(F.col(CORRUPT).isNull(), value) for column, value in columns.items()}
     try:
-        return frame.groupBy(*rules.group_by).agg(*columns)
+        return grouped.groupBy(*keys).agg(*[value.alias(column) for column, value in columns.items()]).drop(APART)
     except AnalysisException as error:
         raise SourceError(f"{source.name}: inputs.{name}.columns: {cause_of(error, frame)}") from error
 
