@@ -87,6 +87,34 @@ def test_local_clock_without_zone_has_no_offset_and_is_not_called_unreadable(spa
     assert one(frame).reasons == ["unknown_offset"]
 
 
+@pytest.mark.parametrize(
+    ("at", "offset", "zone"),
+    [
+        ("timestamp_micros(9223372036854775807)", None, "Asia/Tokyo"),
+        ("timestamp_micros(-9223372036854775807)", None, "America/New_York"),
+        ("cast(timestamp_micros(9223372036854775807) as timestamp_ntz)", "-1080", None),
+        ("cast(timestamp_micros(9223372036854775807) as timestamp_ntz)", None, "America/New_York"),
+        ("cast(timestamp_micros(-9223372036854775807) as timestamp_ntz)", "1080", None),
+        ("timestamp_seconds(253402300800)", "0", None),
+    ],
+)
+@pytest.mark.parametrize("by_day", [True, False])
+def test_times_beyond_all_calendars_are_refused_as_unreadable(spark, defaults, at, offset, zone, by_day):
+    of = source(by_day=by_day, columns={"occurred_at": f"if(user = 'u', {at}, timestamp'2012-10-31')"})
+    if "ntz" in at:
+        of = source(by_day=by_day, columns={"occurred_at": f"if(user = 'u', {at}, timestamp_ntz'2012-10-31')"})
+    frame = judged(spark, defaults, [{"user": "u", "offset": offset, "zone": zone}, {}], of).collect()
+    assert sorted((row.outcome, *row.reasons) for row in frame) == [("accepted",), ("refused", "unreadable_time")]
+
+
+@pytest.mark.parametrize("offset", ["-1080", "1080"])
+def test_the_last_moment_of_the_year_9999_is_read(spark, defaults, offset):
+    columns = {"occurred_at": "to_timestamp_ntz(at)", "time_text": "at"}
+    row = {"at": "9999-12-31 23:59:59.999999", "offset": offset}
+    frame = judged(spark, defaults, [row], source(by_day=False, columns=columns))
+    assert one(frame.select("outcome")).outcome == "later"
+
+
 def one_event(spark, defaults, row, **changes):
     (event,) = taken_in(spark, defaults, [row], **changes)
     return event

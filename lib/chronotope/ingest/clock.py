@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 MAX_OFFSET_MIN = 18 * 60  # java.time's limit; the widest in use is 14 h
+YEAR_1_S, YEAR_10000_S = -62_135_596_800, 253_402_300_800  # seconds since 1970, both years' first
 BLANKS = "".join(map(chr, range(33))) + "\x7f"  # what try_to_timestamp passes over at both ends of a text
 
 
@@ -31,12 +32,15 @@ def clock_of(kind: str, occurred: Column) -> Column:
     """What `occurred` says, as a timestamp: the instant, or for `timestamp_ntz` the local clock read as if it were UTC.
 
     `kind` is the type of `occurred`: `timestamp`, `timestamp_ntz` or `string`. Text must begin with an ISO 8601 date
-    and is UTC where it names no offset; null where it cannot be read.
+    and is UTC where it names no offset; null where it cannot be read, or is outside the years 1 to 9999.
     """
     if kind == "string":
         # Without the date's dash, try_to_timestamp would complete "12:30" with today's date.
         return F.when(F.substring(occurred, 5, 1) == "-", F.try_to_timestamp(occurred))
-    return occurred.cast("timestamp")  # the session's zone is UTC everywhere in this project
+    clock = occurred.cast("timestamp")  # the session's zone is UTC everywhere in this project
+    # At the ends of the engine's range, 292,000 years away, adding an offset overflows and would end the night.
+    known = (clock >= F.timestamp_seconds(F.lit(YEAR_1_S))) & (clock < F.timestamp_seconds(F.lit(YEAR_10000_S)))
+    return F.when(known, clock)
 
 
 def instant_of(kind: str, clock: Column, without_offset: Column, offset_min: Column, zone: Column) -> Column:
