@@ -51,8 +51,8 @@ def log(spark: SparkSession, rows: list[dict[str, Any]]) -> DataFrame:
     return spark.createDataFrame([tuple(row[c.split()[0]] for c in DDL.split(", ")) for row in full], DDL)
 
 
-def night(date: dt.date = NIGHT, previous: dt.date | None = None, time_zone: str = "UTC") -> Span:
-    return Span(date, previous, time_zone, late_days=3)
+def night(date: dt.date = NIGHT, previous: dt.date | None = None, time_zone: str = "UTC", late_days: int = 3) -> Span:
+    return Span(date, previous, time_zone, late_days)
 
 
 def judged(

@@ -15,6 +15,9 @@ from chronotope.errors import SourceError
 from chronotope.ingest.outcome import accepted
 from chronotope.ingest.records import records_of
 from chronotope.ingest.rules import REASONS, judge
+from chronotope.ingest.taken import taken_before
+from chronotope.sessions.cut import open_from
+from chronotope.slots import end_of
 from tests.ingest import logs
 from tests.ingest.logs import NIGHT, ids, log, night, outcomes, source, verdicts
 from tests.oracles.ingest import night_by_night
@@ -131,6 +134,34 @@ def test_night_ends_by_its_time_zone(spark, defaults):
     rows = [{"at": "2012-10-31T10:59:59Z"}, {"at": "2012-10-31T11:00:00Z"}, {"at": "2012-10-28T10:59:59Z"}]
     frame = judged(spark, defaults, rows, night=night(time_zone="Pacific/Auckland"))
     assert verdicts(frame) == {1: "after_night", 2: "too_late"}
+
+
+@pytest.mark.parametrize("late_days", [0, 1, 2])
+def test_an_event_of_its_arrival_day_is_never_too_late(spark, defaults, late_days):
+    """And one of before is not where a session that it belongs to may have been closed."""
+    tomorrow, berlin = night(NIGHT + dt.timedelta(1), NIGHT, "Europe/Berlin", late_days), {"time_zone": "Europe/Berlin"}
+    starts = end_of(NIGHT, "Europe/Berlin")
+    times = [starts, starts - dt.timedelta(microseconds=1)]
+    rows = [{"at": at.isoformat(), "_arrival_day": tomorrow.date} for at in times]
+    frame = judged(spark, defaults, rows, night=tomorrow)
+    assert verdicts(frame) == ({1: "too_late"} if late_days < 2 else {})
+    settings = defaults.model_copy(
+        update={
+            "night": defaults.night.model_copy(update={**berlin, "late_days": late_days}),
+            "sessions": defaults.sessions.model_copy(update={"gap_s": 0.0}),
+        }
+    )
+    assert min(row.occurred_at for row in frame if row.outcome == "accepted") >= naive(open_from(NIGHT, settings))
+    taken = spark.createDataFrame(
+        [(at, "s", str(at)) for at in times], "occurred_at timestamp, source string, event_id string"
+    )
+    known = {row.event_id for row in taken_before(taken, source(), tomorrow).collect()}
+    assert known == {str(at) for at in times[: 2 if late_days > 1 else 1]}, "what is not too late may come again"
+
+
+def naive(at):
+    """A moment in UTC as Spark gives it back."""
+    return at.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def test_events_out_of_order_and_three_days_late(spark, defaults):

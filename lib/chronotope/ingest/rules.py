@@ -25,7 +25,7 @@ REASONS = {
     "too_late": "the event is older than night.late_days",
     "unknown_action": "the action is not one of ingest.actions",
     "unknown_offset": "no UTC offset within 18 hours and no known time zone",
-    "unreadable_time": "there is a time that cannot be read, or it is before 1970",
+    "unreadable_time": "there is a time that cannot be read, or it is before 1970 or after 9999",
     "wrong_encoding": "the record has bytes that are no text in the declared encoding",
 }
 
@@ -90,7 +90,7 @@ def faults_of(source: Source, settings: IngestSettings, night: Span) -> Column:
     }
     if source.by_day:
         rules["after_night"] = occurred_at >= day_end(F.col("arrival_day"), night.time_zone)
-        rules["too_late"] = occurred_at < day_end(F.col("arrival_day"), night.time_zone, night.late_days)
+        rules["too_late"] = occurred_at < day_end(F.col("arrival_day"), night.time_zone, night.own_days)
     names = [F.when(rules[name], F.lit(name)) for name in sorted(rules)]
     null_character = F.contains(F.concat_ws("", "user_id", "item_id", "action", "region"), F.lit("\0"))
     return F.when(F.col("malformed") | null_character, F.lit("malformed")).otherwise(F.concat_ws(",", *names))

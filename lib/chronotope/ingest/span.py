@@ -27,6 +27,15 @@ class Span:
         return end_of(self.date, self.time_zone)
 
     @property
+    def own_days(self) -> int:
+        """The days before the end of its arrival day from which an event counts: that day itself always does.
+
+        >>> Span(dt.date(2026, 1, 9), None, "UTC", 0).own_days
+        1
+        """
+        return max(self.late_days, 1)
+
+    @property
     def taken_from(self) -> dt.datetime | None:
         """The oldest time that a log delivered whole may still bring as new; None on the first night.
 

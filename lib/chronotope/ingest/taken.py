@@ -32,4 +32,4 @@ def day_before_copies(source: Source, night: Span) -> dt.date | None:
     """
     if not source.by_day or night.previous is None:
         return None
-    return night.previous + dt.timedelta(1 - night.late_days)
+    return night.previous + dt.timedelta(1 - night.own_days)
