@@ -205,17 +205,15 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def names_actions_that_are_taken(self) -> Settings:
-        """Refuse settings of actions that ingest lets nobody have: mostly they are mistyped."""
-        taken = self.ingest.actions
-        named = {"recommend.hide_actions": self.recommend.hide_actions,
-                 "interest.action_weights": self.interest.action_weights}  # fmt: skip
-        for setting, actions in named.items():
-            if unknown := [action for action in actions if action not in taken]:
-                raise ValueError(
-                    f"{setting} names {', '.join(unknown)}, and ingest.actions takes {', '.join(taken) or 'none'}: "
-                    "correct one of the two"
-                )
+    def hides_what_can_happen(self) -> Settings:
+        """Refuse to hide what was met with actions that ingest takes of nobody: nothing would be hidden."""
+        taken, recommend = self.ingest.actions, self.recommend
+        unknown = [action for action in recommend.hide_actions if action not in taken]
+        if recommend.seen == "hide" and unknown:
+            raise ValueError(
+                f"recommend.hide_actions names {', '.join(unknown)}, and ingest.actions takes "
+                f"{', '.join(taken) or 'none'}: correct one of the two"
+            )
         return self
 
     def digest(self) -> str:

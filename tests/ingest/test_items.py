@@ -145,11 +145,16 @@ def test_nights_one_by_one_describe_items_as_one_pass_does(spark, defaults):
         described_on(29, "placed", **place), described_on(30, "placed"), described_on(31, "placed"),
         described_on(29, "nowhere", "Tea"), described_on(30, "nowhere", **place),
         described_on(30, "late", "Tea", "tea"), described_on(31, "late", "Old tea", late=40),
+        described_on(29, "shop", "Tea", **place), described_on(30, "shop", "T"),
+        described_on(31, "shop", "Teas", **place),
+        described_on(29, "stall", "Tea", **place), described_on(30, "stall", "Teas"),
         described_on(29, "empty", "\0"), described_on(30, "empty"),
     ]  # fmt: skip
     nights = items_night_by_night(spark, defaults, rows, of)
     at_once = event_items(spark, defaults, rows, of)
     texts = {name: at_once[f"s:{name}"].text for name in ("kept", "renamed", "found", "late", "empty")}
+    assert (at_once["s:shop"].text, at_once["s:shop"].lat) == ("Teas", 52.0)
+    assert (at_once["s:stall"].text, at_once["s:stall"].lat) == ("Tea", 52.0)
     assert texts == {"kept": "Green tea", "renamed": "Best tea", "found": "Tea", "late": "Old tea", "empty": None}
     assert (at_once["s:moved"].category, at_once["s:placed"].lat, at_once["s:nowhere"].lat) == ("coffee", 52.0, None)
     assert {name: row.asDict() | {"night": NIGHT} for name, row in nights.items()} == {

@@ -318,7 +318,7 @@ def test_wrong_expression_is_named_with_what_the_input_has(spark, changes, told)
         records_of({"log": log(spark, [{}])}, source(**changes))
     assert told in str(caught.value)
     if "over input" in told:
-        assert "the input has n, key, user, item, action" in str(caught.value)
+        assert "the input has 'n', 'key', 'user', 'item', 'action'" in str(caught.value)
         assert "_corrupt" not in str(caught.value)
 
 

@@ -15,7 +15,7 @@ from chronotope.store.naming import mentions, rows_naming
 from chronotope.store.publish import PLAN
 from chronotope.store.upkeep import locked
 from tests.store import kept
-from tests.store.published import begin, day
+from tests.store.published import begin, day, stage
 
 WITH_USERS = ("events", "interests", "sessions", "recommendations", "rejects")
 
@@ -165,6 +165,15 @@ def test_an_id_is_not_found_in_what_is_another_word_or_a_time(raw_id, record):
 def test_a_name_that_is_no_user_id_is_refused(kept_folders, defaults, user):
     with pytest.raises(UsageError, match="give it as the tables have it, SOURCE:ID"):
         run(kept_folders(defaults), user, dry_run=True)
+
+
+def test_a_user_of_a_source_that_no_night_has_read_is_refused(spark, tmp_path, defaults):
+    night = begin(spark, tmp_path, "2012-10-29", defaults)
+    night.made_from = {"sources": "cafe shop"}
+    stage(night, {}).publish()
+    with pytest.raises(UsageError, match="no night has read a source card: give one of cafe, shop"):
+        run(tmp_path, "card:u1")
+    assert run(tmp_path, "shop:u1") == []
 
 
 @pytest.mark.parametrize("steps", [7, 60])

@@ -289,7 +289,7 @@ class TestCsv:
 
     def test_missing_column_is_named_with_what_is_there(self, spark, tmp_path):
         put(tmp_path, "a.csv", "user,when\nu,t\n")
-        with pytest.raises(SourceError, match=r"there is no column `item`; the input has user, when$"):
+        with pytest.raises(SourceError, match=r"there is no column `item`; the input has 'user', 'when'$"):
             records_of({"log": read(spark, self.header, tmp_path)}, self.header)
 
     def test_files_of_different_headers_are_not_read_askew(self, spark, tmp_path):

@@ -69,9 +69,11 @@ def described(rows: DataFrame, source: Source, raw_ids: bool) -> DataFrame:
 
 
 def says(prefix: str = "") -> Column:
-    """How much a row says of its item: 2 with a text, 1 with anything else, 0 with nothing."""
+    """How much a row says of its item: 3 with text and place, 2 with a text, 1 with anything else, 0 with nothing."""
     other = F.coalesce(*[F.col(f"{prefix}{name}").cast("string") for name in ("category", "language", "region", "lat")])
-    return F.when(F.col(f"{prefix}text").isNotNull(), 2).when(other.isNotNull(), 1).otherwise(0)
+    has_text = F.col(f"{prefix}text").isNotNull()
+    has_place = F.col(f"{prefix}lat").isNotNull() & F.col(f"{prefix}lon").isNotNull()
+    return F.when(has_text & has_place, 3).when(has_text, 2).when(other.isNotNull(), 1).otherwise(0)
 
 
 def completed(items: DataFrame, source: Source, settings: IngestSettings, night: Span) -> DataFrame:

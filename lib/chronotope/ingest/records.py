@@ -232,7 +232,8 @@ def evaluated(frame: DataFrame, sql: str, place: str, origin: str) -> Column:
 
 def cause_of(error: AnalysisException, frame: DataFrame) -> str:
     """Why Spark refused an expression, and what the input has."""
-    has = ", ".join(name for name in frame.columns if name not in (CORRUPT, LINE, ARRIVAL))
+    # Quoted, for a file without its header has a record in its place, and no log may show that.
+    has = ", ".join(repr(name) for name in frame.columns if name not in (CORRUPT, LINE, ARRIVAL))
     condition, parts = error.getCondition() or "", error.getMessageParameters() or {}
     if condition.startswith("UNRESOLVED_") and "objectName" in parts:
         return f"there is no column {parts['objectName']}; the input has {has}"

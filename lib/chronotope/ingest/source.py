@@ -61,12 +61,12 @@ settings:                        #   what differs from conf/chronotope.yaml for 
   sessions: {gap_s: 1800.0}
 ```
 
-Several rows of one item: one with a text goes first, then one that says anything else, then the latest arrival day, the
-largest `order` (where there is none: the newest event), then the largest values of the columns; the choice never
-depends on the order of rows. A night chooses between its own rows and what the nights before knew of the item in the
-same way, its own being later; but a catalogue without `{day}` replaces what it said before. ANSI SQL is on, so write
-try_cast, try_to_timestamp and try_divide: a record that cannot be cast must become a refused record and not end the
-night.
+Several rows of one item: one with text and place goes first, then one with a text, then one that says anything else,
+then the latest arrival day, the largest `order` (where there is none: the newest event), then the largest values of the
+columns; the choice never depends on the order of rows. A night chooses between its own rows and what the nights before
+knew of the item in the same way, its own being later; but a catalogue without `{day}` replaces what it said before.
+ANSI SQL is on, so write try_cast, try_to_timestamp and try_divide: a record that cannot be cast must become a refused
+record and not end the night.
 
 How a log arrives: with `{day}` a night reads the days after the night before up to its own, an event at or after its
 arrival day's end is refused as `after_night`, one older than that end less `late_days` (at least one, the day itself)

@@ -41,11 +41,12 @@ def forget(folder: Folder, user: str) -> list[Effect]:
     Scratch files go whole.
 
     Raises:
-        UsageError: when the user is not named as the tables do.
+        UsageError: when the user is not named as the tables do, or of a source that no night has read.
     """
     if ":" not in user:
         raise UsageError(f"{user!r} is no user_id: give it as the tables have it, SOURCE:ID")
     check_newest(folder, folder.published[-1])
+    check_source(folder, user)
     found = Found()
     tables = [table for table in TABLES.values() if names_users(table)]
     old = [effect for table in tables if (effect := old_files(folder, table))]
@@ -64,6 +65,14 @@ def forget(folder: Folder, user: str) -> list[Effect]:
             )
         )  # fmt: skip
     return found.effects
+
+
+def check_source(folder: Folder, user: str) -> None:
+    """Refuse a user of no source: nothing would be found, and that would look like success."""
+    read = [set(night.run.get("sources") or ()) for night in folder.published]
+    source, known = user.split(":")[0], set[str]().union(*read)
+    if all(read) and source not in known:  # nights of before sources were written down may have read any
+        raise UsageError(f"no night has read a source {source}: give one of {', '.join(sorted(known))}")
 
 
 def search_published(folder: Folder, table: Table, user: str, found: Found) -> None:
