@@ -1,6 +1,5 @@
 """Stage evaluate: the models on the held-out tail, and last night's lists and forecasts met by the day."""
 
-import logging
 import sys
 
 from pyspark.sql import DataFrame
@@ -9,18 +8,15 @@ from chronotope.cli.jobs import main
 from chronotope.embed.weights import model_name
 from chronotope.evaluate.breadth import popularity_of
 from chronotope.evaluate.evaluations import evaluate_published, evaluate_tail
-from chronotope.evaluate.feedback import feedback, shown_to
+from chronotope.evaluate.feedback import feedback, has_dayparts, shown_to
 from chronotope.evaluate.forecasts import evaluate_forecasts
 from chronotope.evaluate.mixes import text_buckets
 from chronotope.evaluate.watch import Watched, watch
 from chronotope.infer.forecasts import OTHER
 from chronotope.infer.topics import topic_frame
-from chronotope.slots import daypart_names
 from chronotope.store.frames import union
-from chronotope.store.models import StoredModel, read_model, readable_model
+from chronotope.store.models import read_model, readable_model
 from chronotope.store.night import Night
-
-log = logging.getLogger("chronotope")
 
 
 def run(night: Night) -> None:
@@ -31,29 +27,18 @@ def run(night: Night) -> None:
     if night.is_refresh:
         found.append(evaluate_tail(night.rows("ranks"), tonight, settings.evaluate, night.date))
     if before:
-        model = before.run["model"]
+        shown = (before.run["model"], before.night, night.date, settings)
         then = readable_model(night.model_folder_before, "last night's forecasts are not evaluated")
         # Tonight's may count the events that last night's lists are tested on: it only stands in for a lost one.
         popularity = popularity_of(night.spark, then.catalogue) if then else tonight
-        if has_dayparts_of(night, then):
-            night.write("feedback", feedback(lists, events, model, before.night, night.date, settings))
+        if not night.has_other_settings or has_dayparts(then, settings.night):
+            night.write("feedback", feedback(lists, events, *shown))
             found.append(evaluate_published(night.rows("feedback"), popularity, settings.evaluate, night.date))
         if then and not night.has_other_settings:  # which may have had other topics
             named = night.read_before("forecasts", events).where(f"topic != '{OTHER}'")  # the rest is no event's topic
             topics = topic_frame(night.spark, then.catalogue, settings.infer.n_topics, settings.night.seed)
-            rows = evaluate_forecasts(named, events, topics, popularity, model, before.night, night.date, settings)
-            found.append(rows)
+            found.append(evaluate_forecasts(named, events, topics, popularity, *shown))
     night.write("evaluations", union(found))
-
-
-def has_dayparts_of(night: Night, then: StoredModel | None) -> bool:
-    """Whether last night's lists are for the dayparts of tonight: by others an event is in no list's context."""
-    dayparts = daypart_names(night.settings.night.dayparts)
-    same = then is not None and [then.catalogue.dayparts[of] for of in then.catalogue.daypart_of_slot] == dayparts
-    if night.has_other_settings and not same:
-        log.warning("last night's lists are for other dayparts: they are not evaluated")
-        return False
-    return True
 
 
 def watched(night: Night, events: DataFrame, lists_before: DataFrame | None) -> Watched:

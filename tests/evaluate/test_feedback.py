@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
+import numpy as np
 from chispa import assert_df_equality
 
-from chronotope.evaluate.feedback import feedback
+from chronotope.config import load_settings
+from chronotope.evaluate.feedback import feedback, has_dayparts
+from chronotope.slots import daypart_names
+from chronotope.store.models import StoredModel
 from tests.rows import frame
+from tests.train import small
 
 SHOWN, NIGHT = dt.date(2012, 10, 30), dt.date(2012, 10, 31)  # the 31st was a Wednesday
 MIDNIGHT = dt.datetime(2012, 10, 31, tzinfo=dt.UTC)
@@ -77,3 +83,19 @@ def test_what_happened_before_the_lists_were_published_is_left_out(spark, defaul
 def test_a_day_without_events_gives_no_feedback(spark, defaults):
     lists = shown(spark, ("u", "weekday_morning", "", ["a"]))
     assert met(spark, defaults, lists, events(spark)).count() == 0
+
+
+def test_lists_are_for_the_dayparts_that_their_model_knew(defaults, settings_file, caplog):
+    names = daypart_names(defaults.night.dayparts)
+    order = list(defaults.night.dayparts)
+    then = StoredModel({}, {}, small.catalogue())
+    known = dataclasses.replace(
+        then.catalogue, dayparts=order, daypart_of_slot=np.array([order.index(name) for name in names])
+    )
+    then = dataclasses.replace(then, catalogue=known)
+    assert has_dayparts(then, defaults.night)
+    assert caplog.text == ""
+    renamed = load_settings(settings_file, overrides=["night.dayparts={always: [[0, 6, 0, 24]]}"])
+    assert not has_dayparts(then, renamed.night)
+    assert not has_dayparts(None, defaults.night)
+    assert caplog.text.count("last night's lists are for other dayparts") == 2

@@ -24,7 +24,7 @@ PURE = {
     "train.learning_rate", "train.trust_learning_rate", "train.dropout", "train.trust_dropout",
     "train.label_smoothing", "train.kl_weight", "train.ahead_share",
     "train.mask_previous", "train.mask_lately", "recommend.k", "recommend.candidates", "evaluate.ks",
-    "evaluate.confidence", "alarms.reject_ratio", "alarms.max_psi",
+    "evaluate.confidence", "alarms.max_shortfall", "alarms.reject_ratio", "alarms.max_psi",
 }  # fmt: skip
 # Words by which a column's comment or name tells what a number counts or in what unit it is.
 COLUMN_UNITS = re.compile(

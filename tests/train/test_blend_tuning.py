@@ -84,7 +84,7 @@ def test_without_queries_the_start_is_kept():
 
 
 def test_where_nobody_comes_back_met_items_are_no_candidates_and_no_lesson():
-    known = catalogue()
+    known = catalogue(places=False)
     who = users([history("u", [0, 0, 0, 1, 0])], known)
     asked = queries(
         *[{"known_steps": step, "at_s": who.at_s[0, step], "slot": 9, "previous_known": True} for step in (3, 4)]

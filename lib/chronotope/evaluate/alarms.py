@@ -18,7 +18,7 @@ MEANING = {
     AGE: ("hours from the newest accepted event to the night's end",
           "was the log delivered, and up to its end? `rejects` says what was refused"),
     SHORTFALL: ("times fewer accepted events than on the sparsest of the trailing nights",
-                "did the delivery break off? its files may be cut short; `rejects` says what was refused"),
+                "did the delivery break off? compare its files, and `rejects`, with those of other days"),
     REJECTS: ("share of the night's records that were refused",
               "count `rejects` of the night by reason: the log's format or clock may have changed"),
     WITHOUT_LIST: ("share of the night's users without a list of their own",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from chronotope.config import Settings
-from chronotope.slots import daypart_of, end_of
+from chronotope.config import NightSettings, Settings
+from chronotope.slots import daypart_names, daypart_of, end_of
+from chronotope.store.models import StoredModel
 from chronotope.tables.recommendations import FEEDBACK
+
+log = logging.getLogger(__name__)
 
 ANYBODY = "*"  # user_id of the lists for users without their own
 
@@ -53,6 +57,18 @@ def feedback(
         .withColumn("night", F.lit(night))
         .drop("to_anybody")
     )
+
+
+def has_dayparts(then: StoredModel | None, night: NightSettings) -> bool:
+    """Whether lists that a model has made are for tonight's dayparts: by others an event is in no list's context.
+
+    A warning says so where they are not, or where the model is lost and nobody knows.
+    """
+    known = then.catalogue if then else None
+    same = known is not None and [known.dayparts[of] for of in known.daypart_of_slot] == daypart_names(night.dayparts)
+    if not same:
+        log.warning("last night's lists are for other dayparts: they are not evaluated")
+    return same
 
 
 def shown_to(events: DataFrame) -> DataFrame:
