@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from chronotope.cli.show import Wanted, show
+from chronotope.errors import UsageError
+from chronotope.store.snapshot import open_snapshot
+from tests.store.published import publish
+
 
 def only(reply):
     (user,) = reply["users"]
@@ -102,3 +107,9 @@ def test_nobody_named_is_a_mistake(ask):
     code, _, err = ask("show")
     assert code == 2
     assert "show whom? Give a USER, or --examples N" in err
+
+
+def test_a_night_whose_lists_were_dropped_is_told(spark, tmp_path, defaults):
+    publish(spark, tmp_path, "2012-10-29", defaults, {"events": [{"event_id": "e", "user_id": "s:u"}]})
+    with pytest.raises(UsageError, match=r"night 2012-10-29 has no lists .* give a later --night"):
+        show(open_snapshot(tmp_path), ["u"], Wanted())

@@ -31,8 +31,10 @@ def show(snapshot: Snapshot, names: Sequence[str], wanted: Wanted) -> Reply:
     """The interests and lists of some users.
 
     Raises:
-        UsageError: when a name fits several users, or there is no such daypart or region.
+        UsageError: when a name fits several users, there is no such daypart or region, or the night has no lists any
+            more.
     """
+    check_lists(snapshot)
     check_contexts(snapshot, wanted)
     profiles = [profile(snapshot, name, wanted) for name in names]
     return Reply({"night": snapshot.night, "users": profiles}, [block for p in profiles for block in blocks(p)])
@@ -42,6 +44,19 @@ def examples(snapshot: Snapshot, count: int) -> list[str]:
     """The users with the most events, `count` at most, ties by user_id."""
     sql = f"SELECT user_id FROM events GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT {count}"
     return [row["user_id"] for row in select(snapshot, sql).rows]
+
+
+def check_lists(snapshot: Snapshot) -> None:
+    """Refuse a night without lists: to say that nobody of a name is known there would be wrong.
+
+    Raises:
+        UsageError: saying what to do.
+    """
+    if not select(snapshot, "SELECT 1 FROM recommendations LIMIT 1").rows:
+        raise UsageError(
+            f"night {snapshot.night} has no lists (any more): `chronotope retain` drops those of older nights; give a "
+            "later --night"
+        )
 
 
 def check_contexts(snapshot: Snapshot, wanted: Wanted) -> None:
