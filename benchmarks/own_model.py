@@ -38,10 +38,10 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "memory": (*WIDE, *SMALL, "train.rate_decay=0.85", "train.epochs=12", "train.max_minutes=20"),
     "sequence": (*SEQUENCE, *SMALL, "train.epochs=15"),
 }
-# From this many rows on memory is too slow for a benchmark of 45 minutes: at a million, 30 batches of its features
-# told of 19 minutes an epoch. The sequence alone takes 82 s. Its settings are those usual for logs of that size; on
-# MovieLens 100K, in batches of 256, half the rate and a Transformer were worse on validation (the latter by its loss),
-# and a dropout of 0.2 better by .001 of NDCG@10, which is noise.
+# From this many rows on memory is too slow for a benchmark of 45 minutes: at a million, 30 batches of its features told
+# of 19 minutes an epoch. The sequence alone takes 82 s, by its batches. Its settings are those usual for logs of that
+# size; on MovieLens 100K, in batches of 256, half the rate and a Transformer were worse on validation (the latter by
+# its loss), and a dropout of 0.2 better by .001 of NDCG@10, which is noise.
 LARGE_ROWS = 300_000
 LARGE_CHOICES: Mapping[str, Sequence[str]] = {
     "sequence": (

@@ -37,9 +37,8 @@ def refresh(night: Night) -> None:
     vectors = night.read("item_embeddings").where(f"model = '{model_name(settings.embed)}'")
     steps = night.scratch("histories", in_no_order(histories(sessions, settings.train.history_steps)))
     files = sorted((night.scratch_dir / "histories").glob("*.parquet"))
-    described = (items, vectors, sessions, settings)
-    now = catalogue_of(*described, night.end)
-    then, early = (known_catalogue(*described, night.end - age * tail) for age in (1, 2))
+    now = catalogue_of(items, vectors, sessions, settings, night.end)
+    then, early = (known_catalogue(items, vectors, sessions, settings, night.end - age * tail) for age in (1, 2))
 
     of = contest(night.earlier("models"), settings, night.end, night.date, early is not None)
     known = Known(early, then or now, files, tuning_sample(steps))
@@ -49,9 +48,8 @@ def refresh(night: Night) -> None:
     night.write("ranks", ranked if then else ranked.limit(0))
 
     ranks = night.rows("ranks")
-    decision = decide(
-        ranks, of.new, of.recent if of.recent in folders else None, of.counts, settings.evaluate.gate_confidence
-    )
+    recent = of.recent if of.recent in folders else None
+    decision = decide(ranks, of.new, recent, of.counts, settings.evaluate.gate_confidence)
     stored = {model_id: read_model(folder) for model_id, folder in folders.items()}
     folder = keep_model(night.models_dir, night.date, refreshed(stored[decision.model_id], now))
     kinds = {model_id: model.about["kind"] for model_id, model in stored.items()}

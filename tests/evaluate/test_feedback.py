@@ -98,4 +98,4 @@ def test_lists_are_for_the_dayparts_that_their_model_knew(defaults, settings_fil
     renamed = load_settings(settings_file, overrides=["night.dayparts={always: [[0, 6, 0, 24]]}"])
     assert not has_dayparts(then, renamed.night)
     assert not has_dayparts(None, defaults.night)
-    assert caplog.text.count("last night's lists are for other dayparts") == 2
+    assert caplog.text.count("last night's lists are not evaluated") == 2

@@ -67,7 +67,7 @@ def has_dayparts(then: StoredModel | None, night: NightSettings) -> bool:
     known = then.catalogue if then else None
     same = known is not None and [known.dayparts[of] for of in known.daypart_of_slot] == daypart_names(night.dayparts)
     if not same:
-        log.warning("last night's lists are for other dayparts: they are not evaluated")
+        log.warning("last night's lists are not evaluated: they are for other dayparts, or their model is lost")
     return same
 
 

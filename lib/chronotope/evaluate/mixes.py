@@ -19,7 +19,7 @@ from chronotope.train.scoring import Floats
 ACTION, TERM, BUCKET = "action", "term", "bucket"
 KEPT_BINS = 200  # largest bins that are kept: a bin beyond four times those that drift compares is next to nothing
 BUCKET_BITS = 4  # 16 buckets of texts: with a hundred users a bucket still has some
-PLANES_SEED = 20260101
+PLANES_SEED = 20260101  # no setting: other planes would be a drift of all texts
 ROUND_DIGITS = 9  # sums differ in their last bits between partitionings: which bins are kept must not
 NO_TEXT = "none"  # bucket of items without text
 

@@ -29,7 +29,7 @@ from chronotope.evaluate.alarms import (
     SHORTFALL,
     TEXTS,
     WITHOUT_LIST,
-)  # fmt: skip
+)
 from chronotope.evaluate.drift import Mix, drift, pooled
 from chronotope.evaluate.mixes import ACTION, BUCKET, TERM, mixes
 from chronotope.slots import end_of
