@@ -74,6 +74,7 @@ def make_catalogue(settings: Settings, n_items: int, rng: np.random.Generator) -
         lon=lon,
         region=region,
         embedding=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        gone=np.zeros(n_items, bool),
         regions=[f"region{n:02d}" for n in range(N_REGIONS)],
         actions=sorted(settings.ingest.actions),
         dayparts=dayparts,

@@ -162,6 +162,25 @@ def test_nights_one_by_one_describe_items_as_one_pass_does(spark, defaults):
     }
 
 
+def test_whether_an_item_can_be_had_is_what_was_said_last_and_describes_nothing(spark, defaults):
+    of = source(items={"from": "log", "columns": {**KINDS, "available": "query"}})
+    rows = [
+        described_on(29, "tea", "Tea", query="true"), described_on(30, "tea", None, query="false"),
+        described_on(29, "back", "Tea", query="0"), described_on(30, "back", "Tea"),
+        described_on(31, "back", None, query="1"),
+        described_on(29, "gone", "Tea", query="false"), described_on(30, "gone", "Best tea"),
+        described_on(29, "torn", "Tea", query="true"), described_on(29, "torn", "Tea", query="false"),
+        described_on(29, "unsaid", "Tea"), described_on(30, "unsaid", "Tea", query="some"),
+    ]  # fmt: skip
+    nights = items_night_by_night(spark, defaults, rows, of)
+    assert {name: (row.text, row.available) for name, row in nights.items()} == {
+        "s:tea": ("Tea", False), "s:back": ("Tea", True), "s:gone": ("Best tea", False), "s:torn": ("Tea", True),
+        "s:unsaid": ("Tea", None),
+    }  # fmt: skip
+    at_once = event_items(spark, defaults, rows, of)
+    assert {name: row.available for name, row in at_once.items()} == {n: row.available for n, row in nights.items()}
+
+
 def test_a_catalogue_that_is_there_whole_replaces_what_it_said_before(spark, defaults):
     before = [
         {"item_id": f"s:{name}", "title": "tea", "text": "tea", "text_digest": hashlib.md5(b"tea").hexdigest(),

@@ -13,15 +13,16 @@ def may_stand(
     daypart: str, region: str, hidden: set[str], popular_size: int, near_m: float,
 ) -> set[str]:  # fmt: skip
     """The item_ids that may stand in a list for a region ("" for none)."""
-    everything = {item["item_id"] for item in items}
+    offered = [item for item in items if not item["gone"]] or items
+    everything = {item["item_id"] for item in offered}
     if region:
-        of_place = {item["item_id"] for item in items if item["region"] in (region, None)}
-        here = [event for event in events if event["region"] == region]
+        of_place = {item["item_id"] for item in offered if item["region"] in (region, None)}
+        here = [event for event in events if event["region"] == region and event["item_id"] in everything]
         at_time = [event for event in here if event["daypart"] == daypart]
         own = [step for step in steps if step["region"] == region]
         allowed = of_place | top(here, popular_size) | top(at_time, popular_size)
         allowed |= {step["item_id"] for step in own} & everything
-        allowed |= {item["item_id"] for item in items for step in own if is_near(item, step, near_m)}
+        allowed |= {item["item_id"] for item in offered for step in own if is_near(item, step, near_m)}
     else:
         allowed = everything
     return (allowed - hidden) or (everything - hidden) or everything

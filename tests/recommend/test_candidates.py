@@ -80,6 +80,26 @@ def test_when_the_user_has_everything_it_is_shown_again():
     assert names(ITEMS, [], hidden=["a", "b", "c", "d"]) == {"a", "b", "c", "d"}
 
 
+@pytest.mark.parametrize("region", ["west", ""])
+def test_what_is_gone_stands_in_no_list_whatever_the_user_has(region):
+    items = [item("a", "west"), item("b", "west", gone=True), item("c", "west")]
+    steps = [{"item_id": "b", "region": "west"}]
+    events = [event("b", 9), event("b", 9, daypart="weekend")]
+    assert names(items, steps, region=region, events=events) == {"a", "c"}
+    assert names(items, steps, region=region, events=events, hidden=["a"]) == {"c"}
+    assert names(items, steps, region=region, events=events, hidden=["a", "c"]) == {"a", "c"}
+    assert names(items, steps, region=region, events=events, hidden=["a", "b", "c"]) == {"a", "c"}
+
+
+def test_what_is_gone_takes_no_place_among_the_popular():
+    items = [item("a", "west"), item("b", "east", gone=True), item("d", "east")]
+    assert names(items, [], events=[event("b", 9), event("d")], popular_size=1) == {"a", "d"}
+
+
+def test_where_everything_is_gone_it_is_shown():
+    assert names([item("a", "west", gone=True), item("b", "west", gone=True)], []) == {"a", "b"}
+
+
 def test_a_region_without_items_is_not_empty():
     assert names([item("a", "west"), item("b", "west")], [], region="east") == {"a", "b"}
 
@@ -95,7 +115,7 @@ def test_most_popular_breaks_ties_by_column_and_keeps_rows_apart():
 
 def test_never_empty_without_hidden_items_opens_empty_rows_only():
     mask = np.array([[False, False], [True, False]])
-    assert never_empty(mask, None).tolist() == [[True, True], [True, False]]
+    assert never_empty(mask, None, np.ones(2, bool)).tolist() == [[True, True], [True, False]]
 
 
 PLACES = st.sampled_from([(None, None), (0.0, 179.999), (0.0, -179.999), (0.002, 179.998), (0.1, 0.0)])
@@ -103,7 +123,7 @@ REGION = st.sampled_from([None, *REGIONS])
 
 
 @given(
-    items=st.lists(st.tuples(REGION, PLACES), min_size=1, max_size=8),
+    items=st.lists(st.tuples(REGION, PLACES, st.booleans()), min_size=1, max_size=8),
     steps=st.lists(st.tuples(st.integers(0, 9), REGION, PLACES), max_size=6),
     events=st.lists(
         st.tuples(st.integers(0, 7), st.integers(1, 3), REGION, st.sampled_from(list(DAYPARTS))), max_size=6
@@ -114,14 +134,14 @@ REGION = st.sampled_from([None, *REGIONS])
     near_m=st.sampled_from([0.0, 230.0, 5000.0]),
 )
 @example(
-    items=[(None, (None, None)), ("east", (0.002, 179.998))], steps=[(0, "west", (0.002, 179.998))], events=[],
-    hidden=set(), daypart="weekday", region="west", near_m=0.0,
+    items=[(None, (None, None), False), ("east", (0.002, 179.998), False)], steps=[(0, "west", (0.002, 179.998))],
+    events=[], hidden=set(), daypart="weekday", region="west", near_m=0.0,
 )  # fmt: skip
 def test_the_mask_agrees_with_the_oracle(items, steps, events, hidden, daypart, region, near_m):
-    rows = [item(f"i{n}", home, *place) for n, (home, place) in enumerate(items)]
+    rows = [item(f"i{n}", home, *place, gone=gone) for n, (home, place, gone) in enumerate(items)]
     ids = {row["item_id"] for row in rows}
     taken = [{"item_id": f"i{n}", "region": r, "lat": place[0], "lon": place[1]} for n, r, place in steps]
     met = [event(f"i{n}", count, r, d) for n, count, r, d in events if f"i{n}" in ids]
-    gone = {f"i{n}" for n in hidden} & ids
-    found = names(rows, taken, daypart, region, met, gone, 2, near_m)
-    assert found == may_stand(rows, met, taken, daypart, region, gone, 2, near_m)
+    bought = {f"i{n}" for n in hidden} & ids
+    found = names(rows, taken, daypart, region, met, bought, 2, near_m)
+    assert found == may_stand(rows, met, taken, daypart, region, bought, 2, near_m)

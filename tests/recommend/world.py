@@ -22,9 +22,10 @@ STEP = {
 
 
 def item(
-    item_id: str, region: str | None = None, lat: float | None = None, lon: float | None = None, category: str = ""
-):
-    return {"item_id": item_id, "region": region, "lat": lat, "lon": lon, "category": category}
+    item_id: str, region: str | None = None, lat: float | None = None, lon: float | None = None, category: str = "",
+    gone: bool = False,
+):  # fmt: skip
+    return {"item_id": item_id, "region": region, "lat": lat, "lon": lon, "category": category, "gone": gone}
 
 
 def event(item_id: str, n: int = 1, region: str | None = "west", daypart: str = "weekday"):
@@ -49,6 +50,7 @@ def catalogue(items: list[dict[str, Any]], events: list[dict[str, Any]] = ()) ->
         lon=np.array([each["lon"] for each in items], float),
         region=np.array([REGIONS.index(each["region"]) if each["region"] else -1 for each in items]),
         embedding=np.zeros((len(ids), 1), np.float32),
+        gone=np.array([each["gone"] for each in items], bool),
         regions=REGIONS,
         actions=ACTIONS,
         dayparts=dayparts,

@@ -37,6 +37,7 @@ def catalogue(
         lon=-74.0 + 0.012 * items if places else np.full(n_items, np.nan),
         region=items % len(regions),
         embedding=texts[items % n_texts].astype(np.float32),
+        gone=np.zeros(n_items, bool),
         regions=list(regions),
         actions=["buy", "view"],
         dayparts=dayparts,

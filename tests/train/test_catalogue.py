@@ -26,7 +26,10 @@ def embedding(item_id, *vector):
     return {"text_digest": f"d{item_id}", "model": "m", "embedding": list(vector), "night": NIGHT}
 
 
-ITEMS = [item("b", category="tea", lat=1.0, lon=2.0, region="r2", language="Hani"), item("a"), item("never")]
+ITEMS = [
+    item("b", category="tea", lat=1.0, lon=2.0, region="r2", language="Hani", available=False),
+    item("a", available=True), item("never"),
+]  # fmt: skip
 EMBEDDINGS = [embedding("b", 0.0, 1.0), embedding("never", 1.0, 0.0)]
 SESSIONS = [
     session("k1", step("1", 0, "a", region="r1"), step("2", 1, "b", region="r2"), step("3", 2, "a", slot=130)),
@@ -50,6 +53,7 @@ def test_items_are_those_that_were_met_in_order(known):
     assert known.languages == ["Latn", "Hani", ""]
     assert known.regions == ["r1", "r2"]
     assert known.region.tolist() == [-1, 1, -1]
+    assert known.gone.tolist() == [False, True, False]
     assert known.lat[1] == 1.0
     assert np.isnan(known.lat[[0, 2]]).all()
     assert known.embedding.tolist() == [[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]]

@@ -37,7 +37,8 @@ def items_of(
 
     Nights one by one give the rows of one pass over all of their records, where records have an arrival day: a night's
     description takes the place of one that says no more (`says`). A catalogue that is delivered whole is all that there
-    is to say: what it says of an item takes the place of what it said before.
+    is to say: what it says of an item takes the place of what it said before. Whether an item is `available` is what
+    was last said of that, by whatever row.
     """
     events = judged.where((F.col("outcome") == "accepted") & F.col("item_id").isNotNull())
     if source.items is None or catalogue is not None:
@@ -63,9 +64,13 @@ def described(rows: DataFrame, source: Source, raw_ids: bool) -> DataFrame:
     known = known.where(F.col("item_id").isNotNull()).withColumns(
         {"text": F.coalesce("text", "title"), "lat": F.when(valid, F.col("lat")), "lon": F.when(valid, F.col("lon"))}
     )
-    others = [name for name in ITEM_FIELDS if name != "text"]
+    others = [name for name in ITEM_FIELDS if name not in ("text", "available")]
     best = F.max(F.struct(says().alias("says"), "arrival_day", "order", "text", *others))
-    return known.groupBy("item_id").agg(best.alias("best")).select("item_id", "best.*")
+    # A row that says no more than that it is gone describes nothing, but is believed.
+    available = F.col("available").try_cast("boolean")
+    told = F.max(F.when(available.isNotNull(), F.struct("arrival_day", "order", available.alias("available"))))
+    chosen = known.groupBy("item_id").agg(best.alias("best"), told.alias("told"))
+    return chosen.select("item_id", "best.*", "told.available")
 
 
 def says(prefix: str = "") -> Column:
@@ -84,6 +89,7 @@ def completed(items: DataFrame, source: Source, settings: IngestSettings, night:
         *("item_id", "title", "text", "category", "region", "first_seen"),
         F.coalesce("language", script_of(F.col("text"))).alias("language"),
         *[F.col(name).try_cast("double").alias(name) for name in ("lat", "lon")],
+        F.col("available").try_cast("boolean").alias("available"),
         F.lit(source.name).alias("source"),
         F.md5("text").alias("text_digest"),
         F.lit(night.date).alias("night"),
@@ -101,10 +107,11 @@ def changed(items: DataFrame, previous: DataFrame, whole: bool) -> DataFrame:
     old = previous.select("item_id", *[F.col(name).alias(f"old_{name}") for name in fields])
     joined = items.join(old, on="item_id", how="left")
     kept = says() < (F.least(says("old_"), F.lit(1)) if whole else says("old_"))
-    merged = {
-        name: F.when(kept, F.col(f"old_{name}")).otherwise(F.col(name)) for name in fields if name != "first_seen"
+    merged = {name: F.when(kept, F.col(f"old_{name}")).otherwise(F.col(name)) for name in fields}
+    merged |= {
+        "first_seen": F.least("first_seen", "old_first_seen"),
+        "available": F.coalesce("available", "old_available"),
     }
-    merged["first_seen"] = F.least("first_seen", "old_first_seen")
     joined = joined.withColumns(merged)
     same = F.lit(True)
     for name in fields:

@@ -25,7 +25,7 @@ APART = "_apart"  # while records are grouped: a number for each malformed one
 TEXT_FORMATS = ("csv", "json", "text")  # a file of another format is whole or cannot be read at all
 NO_TEXT = "\ufffd"  # what readers put in the place of bytes that are no text in the declared encoding
 
-ITEM_FIELDS = ("title", "text", "category", "language", "lat", "lon", "region")
+ITEM_FIELDS = ("title", "text", "category", "language", "lat", "lon", "region", "available")
 MARK = "\x1f"  # separates parts of a digest's text: the unit separator occurs in no id
 
 

@@ -55,6 +55,8 @@ items:                           #   without it, items have ids only
     lat: lat
     lon: lon
     region: city
+    available: stock > 0         #   BOOLEAN: false while nobody can have it. What was last said of it counts; lists go
+                                 #   by what was said up to the last refresh night (night.refresh_days)
 time_zones:                      #   region -> IANA name, for records without offset or zone of their own; * is the rest
   "*": Europe/London
 settings:                        #   what differs from conf/chronotope.yaml for this log
@@ -209,6 +211,7 @@ class ItemColumns(Section):
     lat: str | None = None
     lon: str | None = None
     region: str | None = None
+    available: str | None = None
 
 
 class ItemRules(Section):

@@ -20,20 +20,24 @@ class Candidates:
     before; and the neighbours in space of the places where the user was there. The last three admit items of another
     region, for a border between two H3 cells or two cities is no reason to hide the cafe across the street. Every
     other item of another region is left out. In a list without region (index -1) every item may stand.
+
+    What is gone stands in no list, unless everything in the catalogue is.
     """
 
     def __init__(self, catalogue: Catalogue, popular_size: int, near_m: float):
         self.catalogue = catalogue
+        self.offered: Bools = ~catalogue.gone | catalogue.gone.all()  # [N]
         n_dayparts = len(catalogue.dayparts)
         summed = sparse.kron(sparse.eye(1 + len(catalogue.regions)), np.ones((1, n_dayparts)), format="csr")
-        self.popular_by_daypart = most_popular(catalogue.popularity, popular_size)
-        self.popular = most_popular(summed @ catalogue.popularity, popular_size)
+        popularity = catalogue.popularity @ sparse.diags(self.offered.astype(np.float32), format="csr")
+        self.popular_by_daypart = most_popular(popularity, popular_size)
+        self.popular = most_popular(summed @ popularity, popular_size)
         self.neighbours = Neighbours(catalogue, near_m)
 
     def mask(self, users: Users, queries: Queries, hidden: Bools | None) -> Bools:
         """Whether an item may stand in the list of a query, [Q, N]; every query has at least one.
 
-        A list that would be empty looks beyond its region, and if the user has everything, shows it again.
+        A list that would be empty looks beyond its region, and if the user has everything on offer, shows it again.
 
         Args:
             users: the batch of users.
@@ -44,7 +48,7 @@ class Candidates:
         n_regions = 1 + len(self.catalogue.regions)
         pairs, pair = np.unique(queries.user * n_regions + queries.region + 1, return_inverse=True)
         mask |= self.of_user(users, pairs // n_regions, pairs % n_regions - 1)[pair]
-        return never_empty(mask, None if hidden is None else hidden[queries.user])
+        return never_empty(mask & self.offered, None if hidden is None else hidden[queries.user], self.offered)
 
     def of_user(self, users: Users, user: Ints, region: Ints) -> Bools:
         """The candidates that do not depend on the daypart, [P, N]: what users met in regions, and its neighbours."""
@@ -69,17 +73,19 @@ class Candidates:
         return allowed
 
 
-def never_empty(mask: Bools, hidden: Bools | None) -> Bools:
-    """The mask without the hidden items; where nothing is left, all items not hidden; else all items. All [Q, N].
+def never_empty(mask: Bools, hidden: Bools | None, offered: Bools) -> Bools:
+    """The mask [Q, N] without hidden items [Q, N]; where none is left, the offered ones [N] not hidden; else those all.
 
-    >>> never_empty(np.array([[True, False], [False, False]]), np.array([[True, False], [True, True]])).tolist()
-    [[False, True], [True, True]]
+    >>> hidden = np.array([[True, False, False], [True, True, False]])
+    >>> mask = np.array([[True, False, False], [False, False, False]])
+    >>> never_empty(mask, hidden, np.array([True, True, False])).tolist()
+    [[False, True, False], [True, True, False]]
     """
     left: Bools = mask if hidden is None else mask > hidden
     empty = np.flatnonzero(~left.any(axis=1))
     if empty.size:
-        left[empty] = True if hidden is None else ~hidden[empty]
-        left[~left.any(axis=1)] = True
+        left[empty] = offered if hidden is None else offered > hidden[empty]
+        left[~left.any(axis=1)] = offered
     return left
 
 

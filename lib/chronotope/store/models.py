@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 ABOUT, WEIGHTS, ARRAYS, NAMES = "model.json", "weights.safetensors", "catalogue.safetensors", "catalogue.json"
 LISTS = ("item_ids", "categories", "languages", "regions", "actions", "dayparts")
-DENSE = ("lat", "lon", "region", "embedding", "daypart_of_slot", "visitors", "trending")
+DENSE = ("lat", "lon", "region", "embedding", "gone", "daypart_of_slot", "visitors", "trending")
 SPARSE = ("popularity", "transitions")
 
 

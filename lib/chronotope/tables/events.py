@@ -76,6 +76,13 @@ ITEMS = Table(
         Column("lon", "double", "longitude, degrees east", True),
         Column("cell", "string", "H3 cell of the coordinates at ingest.cell_resolution", True),
         Column("region", "string", "named region, else the H3 cell at ingest.region_resolution", True),
+        Column(
+            "available",
+            "boolean",
+            "false while the source says that nobody can have it; null where it never said, and in nights of older "
+            "versions",
+            True,
+        ),
         Column("text_digest", "string", "digest of the text, 32 hex digits; the key of its embedding", True),
         Column("first_seen", "timestamp", "the first event on the item that was taken in, UTC", True),
         NIGHT,

@@ -58,6 +58,7 @@ def catalogue_of(
         lon=described["lon"].to_numpy(np.float64),
         region=pd.Index(regions, dtype=object).get_indexer(pd.Index(described["region"])),
         embedding=stacked(described["embedding"]),
+        gone=described["gone"].eq(True).to_numpy(),  # false, too, for items that are not described
         regions=regions,
         actions=sorted(settings.ingest.actions),
         dayparts=dayparts,
@@ -104,8 +105,9 @@ def transition_counts(steps: DataFrame) -> DataFrame:
 
 
 def describe(items: DataFrame, embeddings: DataFrame, steps: DataFrame) -> DataFrame:
-    """The items met in the steps: item_id, category, language, lat, lon, region, embedding (null without text)."""
-    known = items.select("item_id", "category", "language", "lat", "lon", "region", "text_digest")
+    """The items met in the steps: id, category, language, lat, lon, region, gone, embedding (null without text)."""
+    gone = F.coalesce(~F.col("available"), F.lit(False)).alias("gone")
+    known = items.select("item_id", "category", "language", "lat", "lon", "region", gone, "text_digest")
     vectors = embeddings.select("text_digest", "embedding")
     met = steps.select("item_id").distinct()
     return known.join(met, "item_id", "left_semi").join(vectors, "text_digest", "left").drop("text_digest")

@@ -46,6 +46,7 @@ class Catalogue:
     lon: Doubles  # [N]
     region: Ints  # [N] index in `regions`
     embedding: Floats  # [N, E] unit vectors of the texts, zeros where an item has no text
+    gone: Bools  # [N] whether nobody can have it any more: it is known from histories, but stands in no list
     regions: list[str]  # sorted
     actions: list[str]  # sorted
     dayparts: list[str]  # in the order of the settings
