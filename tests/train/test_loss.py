@@ -33,13 +33,14 @@ def pairs(barred=NOBODY):
     torch.manual_seed(1)
     keys = torch.randperm((Q - 1) * N)[:M]
     query = keys // N
-    return Memory(query + (query >= 4), keys % N, torch.zeros(M, 0), torch.zeros(Q, 0), barred)
+    none = torch.empty(0, dtype=torch.int64)
+    return Memory(query + (query >= 4), keys % N, none, torch.zeros(0, 0), torch.zeros(M, 0), torch.zeros(Q, 0), barred)
 
 
 def no_pairs():
     """A memory that speaks of nothing."""
     known = pairs()
-    return replace(known, query=known.query[:0], item=known.item[:0], features=known.features[:0])
+    return replace(known, query=known.query[:0], item=known.item[:0], common=known.common[:0])
 
 
 TRUTH = torch.arange(Q)

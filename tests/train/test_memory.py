@@ -14,7 +14,7 @@ from scipy import sparse
 from chronotope.train import memory as remembered
 from chronotope.train.inputs import batch_of
 from chronotope.train.kernels import KERNELS
-from chronotope.train.memory import ABOUT, EVERYBODY, FEATURES, memory
+from chronotope.train.memory import ABOUT, COMMON, EVERYBODY, FEATURES, OWN, memory
 from chronotope.train.scoring import Counted
 from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
@@ -28,10 +28,15 @@ def memory_of(known, users, queries, eras=()):
     return memory(batch_of(users, queries, tables, CPU), tables)
 
 
+def features_of(found):
+    """All features of all pairs, [M, F]."""
+    return found.features(torch.arange(len(found.item)))
+
+
 def by_item(found, query=0):
     """The features of the items of a query: item to {feature: value}."""
     mine = found.query == query
-    rows = zip(found.item[mine].tolist(), found.features[mine].tolist(), strict=True)
+    rows = zip(found.item[mine].tolist(), features_of(found)[mine].tolist(), strict=True)
     return {item: dict(zip(FEATURES, values, strict=True)) for item, values in rows}
 
 
@@ -56,6 +61,18 @@ def test_every_feature_is_the_oracles(seed, places):
                 close = 0.03 if FEATURES[name] == "near" else 2e-4
                 assert value == pytest.approx(expected[name], abs=close), (q, item, name)
         assert found.about[q].tolist() == pytest.approx(oracle.at_large(steps, query), abs=1e-5)
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_own_features_are_of_the_pairs_that_were_met(seed, places):
+    known, users, queries = chance.world(seed, places)
+    found = memory_of(known, users, queries)
+    features, pairs = features_of(found), torch.arange(len(found.item))
+    assert (found.own.shape, found.common.shape) == ((len(found.met), len(OWN)), (len(pairs), len(COMMON)))
+    assert torch.equal(features[:, list(FEATURES).index("seen")] > 0, found.is_met(pairs))
+    assert found.is_met(pairs).nonzero()[:, 0].tolist() == found.met.tolist()
+    assert not features[~found.is_met(pairs), : len(OWN)].any()
+    assert torch.equal(found.features(pairs.flip(0)), features.flip(0))
 
 
 @given(st.integers(0, 10_000), st.booleans())
@@ -104,12 +121,11 @@ def test_of_items_that_are_not_asked_about_only_those_met_are_spoken_of():
     tables = item_tables(known, CPU)
     batch = batch_of(users, queries, tables, CPU)
     whole, some = memory(batch, tables), memory(batch, tables, torch.tensor([1, 4]))
-    met = whole.features[:, list(FEATURES).index("seen")] > 0
-    kept = met | torch.isin(whole.item, torch.tensor([1, 4]))
+    kept = whole.is_met(torch.arange(len(whole.item))) | torch.isin(whole.item, torch.tensor([1, 4]))
     assert not kept.all()
     assert torch.equal(some.query, whole.query[kept])
     assert torch.equal(some.item, whole.item[kept])
-    assert torch.equal(some.features, whole.features[kept])
+    assert torch.equal(features_of(some), features_of(whole)[kept])
 
 
 def test_without_history_only_the_popular_are_spoken_of():
@@ -125,7 +141,7 @@ def test_no_query_has_no_memory():
     asked = small.queries({})
     none = dataclasses.replace(asked, **{f.name: getattr(asked, f.name)[:0] for f in dataclasses.fields(asked)})
     found = memory_of(known, small.users([small.history("u", [0])], known), none)
-    assert (found.features.shape, found.about.shape) == ((0, len(FEATURES)), (0, len(ABOUT)))
+    assert (features_of(found).shape, found.about.shape) == ((0, len(FEATURES)), (0, len(ABOUT)))
 
 
 def test_a_hidden_step_before_brings_no_followers_and_no_neighbours():

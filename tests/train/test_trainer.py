@@ -74,7 +74,9 @@ def known_to(trainer, example):
 def test_measuring_shows_the_model_the_scale_of_the_features(trainer):
     trainer.measure()
     (example, *_) = trainer.course.examples(trainer.course.training, 0)
-    even = (known_to(trainer, example).features - trainer.model.trust.mean) / trainer.model.trust.deviation
+    known = known_to(trainer, example)
+    features = known.features(torch.arange(len(known.item)))
+    even = (features - trainer.model.trust.mean) / trainer.model.trust.deviation
     assert trainer.model.trust.mean.abs().max() > 0.1
     assert float(even.mean().abs()) < 0.5
 
@@ -82,7 +84,7 @@ def test_measuring_shows_the_model_the_scale_of_the_features(trainer):
 def test_queries_read_windows_for_their_state_and_whole_histories_for_their_memory(trainer):
     for example in trainer.course.examples(trainer.course.training, 0):
         known = known_to(trainer, example)
-        seen = known.features[:, 0] > 0
+        seen = known.is_met(torch.arange(len(known.item)))
         assert example.users.item.shape[1] <= 8
         for q in (0, len(example.truth) - 1):
             row, n = example.of_whole.user[q], example.of_whole.known_steps[q]

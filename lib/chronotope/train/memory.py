@@ -5,7 +5,8 @@ near it, and what is popular or trending. Everything that is not among them has 
 [queries, steps, items] ever exists.
 
 Letters: Q queries, L steps, S last steps, U distinct items of a user, P kernels, K kernels that are also summed by
-category, C categories, M (query, item) pairs, F features.
+category, C categories, M (query, item) pairs, m of them at items that the user has met, F features, O own ones, which
+only these m have.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ EVERYBODY = {
     "visits_of_category": "popular",
     "trending": "popular",
 }
-# Feature: the named part of the score that it belongs to.
-FEATURES = {
+OWN = {
     **{f"{name}_sum": part for name, part in KERNELS.items()},
     **{f"{name}_share": part for name, part in KERNELS.items()},
     "seen": "habit",
     "hours_ago": "recent",
-    **{f"category_{name}": "taste" for name in BY_CATEGORY},
-    **EVERYBODY,
 }
+COMMON = {**{f"category_{name}": "taste" for name in BY_CATEGORY}, **EVERYBODY}
+# Feature: the named part of the score that it belongs to; those come first that are zero where nobody met the item.
+FEATURES = {**OWN, **COMMON}
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,19 @@ class Memory:
 
     query: Tensor  # [M]
     item: Tensor  # [M]
-    features: Tensor  # [M, F]
+    met: Tensor  # [m] which of the pairs are at an item that the user has met, as far as the query knows; ascending
+    own: Tensor  # [m, O] features of those
+    common: Tensor  # [M, F - O] features of all
     about: Tensor  # [Q, A]
     barred: Barred  # what is not next
+
+    def features(self, pairs: Tensor) -> Tensor:
+        """All features of some of the pairs, [P, F]."""
+        return torch.cat([spread(self.own, self.met, len(self.item))[pairs], self.common[pairs]], dim=1)
+
+    def is_met(self, pairs: Tensor) -> Tensor:
+        """Whether some of the pairs are at an item that the user has met: [P] bool."""
+        return spread(torch.ones_like(self.met, dtype=torch.bool), self.met, len(self.item))[pairs]
 
 
 @torch.no_grad()
@@ -92,16 +103,21 @@ def memory(batch: Batch, tables: ItemTables, among: Tensor | None = None) -> Mem
     for rows, n_steps in chunks(batch):
         about[rows] = at_large(batch, rows, n_steps)
         pairs.append(pairs_of(batch, tables, earlier, rows, n_steps, wanted))
-    query, item, features = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return Memory(query, item, features, about, nothing_barred(query.device))
+    query, item, is_met, own, common = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return Memory(query, item, is_met.nonzero()[:, 0], own, common, about, nothing_barred(query.device))
 
 
 def nothing(batch: Batch) -> Memory:
     """No pair at all: the memory of a model that has none."""
-    none = batch.user.new_empty(0)
-    features = torch.empty(0, len(FEATURES), device=batch.item.device)
-    about = torch.zeros(len(batch.user), len(ABOUT), device=batch.item.device)
-    return Memory(none, none, features, about, nothing_barred(none.device))
+    none, device = batch.user.new_empty(0), batch.item.device
+    own, common = torch.empty(0, len(OWN), device=device), torch.empty(0, len(COMMON), device=device)
+    about = torch.zeros(len(batch.user), len(ABOUT), device=device)
+    return Memory(none, none, none, own, common, about, nothing_barred(device))
+
+
+def spread(values: Tensor, at: Tensor, n: int) -> Tensor:
+    """Values [m, ...] put at some places of n, zeros at the others: [n, ...]."""
+    return values.new_zeros(n, *values.shape[1:]).index_copy(0, at, values)
 
 
 def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:
@@ -122,10 +138,11 @@ def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:
 
 def pairs_of(
     batch: Batch, tables: ItemTables, earlier: Before, rows: Tensor, n_steps: int, wanted: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, items and features of the pairs of some of the queries, each of which knows at most `n_steps` steps.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The pairs of some of the queries, each of which knows at most `n_steps` steps.
 
-    Of items that are not `wanted` [N] only those stay that the user has met.
+    These are queries, items and whether the user has met them [M], own features [m, O] and common ones [M, F - O]. Of
+    items that are not `wanted` [N] only those stay that the user has met.
     """
     user = batch.user[rows]
     own, turn = batch.own[user], batch.turn[user, :n_steps]  # [Q, U], [Q, L]
@@ -133,25 +150,21 @@ def pairs_of(
     sums = summed(values, turn, own.shape[1])  # [Q, P, U]
     sums = sums.masked_fill((own < 0)[:, None, :], 0.0)
     seen = sums[:, 0] > 0
-    at, item = candidates(batch, tables, rows, own, seen)
-    place, mine = places(own, seen, at, item)
-    kept = wanted[item] | mine
-    at, item, place, mine = at[kept], item[kept], place[kept], mine[kept]
-    found = sums[at, :, place] * mine[:, None]  # [M, P]
-    totals = sums.sum(dim=2)
-    age_h = hours_ago(batch, rows, n_steps, turn, own.shape[1])
-    features = torch.cat(
-        [
-            torch.log1p(found / LEAST),
-            shares(found, totals.index_select(0, at)),
-            mine.float()[:, None],
-            (torch.log1p(age_h[at, place]) * mine)[:, None],
-            by_category(sums[:, PICKED], own, tables, at, item),
-            everybody(batch, tables, rows, at, item),
-        ],
-        dim=1,
-    )
-    return rows[at], item, features
+    query, place = seen.nonzero(as_tuple=True)  # [m] of the items met, in the order of their pairs
+    at, item, is_met = candidates(batch, tables, rows, (query, own[query, place]))
+    kept = wanted[item] | is_met
+    at, item, is_met = at[kept], item[kept], is_met[kept]
+    found = sums.transpose(1, 2)[query, place]  # [m, P]
+    age_h = hours_ago(batch, rows, n_steps, turn, own.shape[1])[query, place]
+    of_own = [
+        torch.log1p(found / LEAST),
+        shares(found, sums.sum(dim=2).index_select(0, query)),
+        torch.ones_like(age_h)[:, None],
+        torch.log1p(age_h)[:, None],
+    ]
+    of_kind = by_category(sums[:, PICKED], own, tables, at, item)
+    common = torch.cat([of_kind, everybody(batch, tables, rows, at, item)], dim=1)
+    return rows[at], item, is_met, torch.cat(of_own, dim=1), common
 
 
 def at_large(batch: Batch, rows: Tensor, n_steps: int) -> Tensor:
@@ -178,14 +191,18 @@ def first_of_item(batch: Batch, rows: Tensor, n_steps: int) -> Tensor:
     return first.gather(1, turn) == steps
 
 
-def candidates(batch: Batch, tables: ItemTables, rows: Tensor, own: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs of a query (its place among `rows`) and an item that memory can speak of, each once: [M], [M]."""
+def candidates(
+    batch: Batch, tables: ItemTables, rows: Tensor, met: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs of a query (its place among `rows`) and an item that memory can speak of, each once and in order.
+
+    These are queries, items, and whether the pair is one of those that are `met` ([m] queries, [m] items): [M] each.
+    """
     era = tables.eras(batch.asked_s[rows])
     previous = batch.previous[rows]
     told = (previous >= 0)[:, None]
     last = last_items(batch, rows)
     items = [
-        own.masked_fill(~seen, -1),
         tables.popular[era, 0],
         tables.popular[era, 1 + batch.asked_region[rows]],
         tables.trending[era],
@@ -199,8 +216,10 @@ def candidates(batch: Batch, tables: ItemTables, rows: Tensor, own: Tensor, seen
     columns = torch.cat(items, dim=1)  # [Q, W]
     n_items = len(tables.category)
     keys = torch.arange(len(rows), device=rows.device)[:, None] * n_items + columns
-    pairs = torch.unique(keys[columns >= 0])
-    return torch.div(pairs, n_items, rounding_mode="floor"), pairs % n_items
+    of_met = met[0] * n_items + met[1]
+    pairs = torch.unique(torch.cat([of_met, keys[columns >= 0]]))
+    is_met = torch.zeros_like(pairs, dtype=torch.bool).index_fill(0, torch.searchsorted(pairs, of_met), True)
+    return torch.div(pairs, n_items, rounding_mode="floor"), pairs % n_items, is_met
 
 
 def last_items(batch: Batch, rows: Tensor) -> Tensor:
@@ -212,18 +231,6 @@ def last_items(batch: Batch, rows: Tensor) -> Tensor:
     hidden = (step >= batch.hidden_from[rows, None]) & (step < batch.hidden_to[rows, None])
     told = (step >= 0) & ~hidden & batch.previous_known[rows, None]
     return batch.item[batch.user[rows, None], step.clamp(min=0)].masked_fill(~told, -1)
-
-
-def places(own: Tensor, seen: Tensor, at: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each pair's item stands among the user's own items [M], and whether the query has seen it there [M]."""
-    # Padding stands behind all items, so every row is ascending and so are the rows one after the other.
-    last = int(item.max()) + 2 if len(item) else 1
-    last = max(last, int(own.max()) + 2) if own.numel() else last
-    keyed = torch.where(own < 0, last - 1, own) + torch.arange(len(own), device=own.device)[:, None] * last
-    found = torch.searchsorted(keyed.flatten(), at * last + item).clamp(max=keyed.numel() - 1)
-    hit = keyed.flatten()[found] == at * last + item
-    place = torch.where(hit, found - at * own.shape[1], 0)
-    return place, hit & seen[at, place]
 
 
 def summed(values: Tensor, turn: Tensor, size: int) -> Tensor:

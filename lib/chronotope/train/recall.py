@@ -4,7 +4,7 @@
 slot, place, recency and succession, and w is learned (after Luo, Liu and Liu, "STAN: spatio-temporal attention network
 for next location recommendation", WWW 2021, section 4.3, on items instead of single visits).
 
-Letters: Q queries, M pairs, N items, F features, D size of item vectors.
+Letters: Q queries, m pairs of a query and an item that the user has met, F features, D size of item vectors.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ class Recall(nn.Module):
         self.fit = nn.Linear(features, 1, bias=False)
         nn.init.zeros_(self.fit.weight)
 
-    def forward(self, features: Tensor, mine: Tensor, query: Tensor, vectors: Tensor, n_queries: int) -> Tensor:
-        """The weighted means [Q, D] of the vectors [M, D] of the pairs that are `mine`; zeros where there is none.
+    def forward(self, features: Tensor, query: Tensor, vectors: Tensor, n_queries: int) -> Tensor:
+        """The weighted means [Q, D] of the vectors [m, D] of the items met; zeros where there is none.
 
         Args:
-            features: [M, F], scaled.
-            mine: [M] whether the pair's item is one that the user has met.
-            query: [M] query of each pair.
-            vectors: [M, D] of the pairs' items.
+            features: [m, F], scaled.
+            query: [m] query of each pair.
+            vectors: [m, D] of the pairs' items.
             n_queries: Q.
 
         """
-        fit = self.fit(features)[:, 0].masked_fill(~mine, float("-inf"))
+        fit = self.fit(features)[:, 0]
         most = torch.full((n_queries,), -1e30, device=fit.device).scatter_reduce(0, query, fit.detach(), "amax")
         powers = torch.exp(fit - most[query])
         total = torch.zeros(n_queries, device=fit.device).index_add(0, query, powers)

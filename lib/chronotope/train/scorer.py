@@ -25,7 +25,7 @@ from chronotope.train.loss import added
 from chronotope.train.memory import FEATURES, Memory
 from chronotope.train.moments import own_gaps
 from chronotope.train.scoring import Catalogue, Floats, Ints, Last, Queries, Users, places_among
-from chronotope.train.space_time import Answer, SpaceTime, is_met
+from chronotope.train.space_time import Answer, SpaceTime
 from chronotope.train.tables import item_tables
 from chronotope.train.untimed import Mixture, is_untimed
 
@@ -112,9 +112,10 @@ class SpaceTimeScorer:
         parts["popular"] += self.biases[index]
         pair, found = pairs_of(known, index, len(self.vectors))
         if found.any():
-            parts["interest"][found] *= ~is_met(known)[pair[found]]
-            even = self.model.trust.scaled(known.features[pair[found]])
-            told = self.model.trust.parts(even, answer.context, known.query[pair[found]])
+            pair = pair[found]
+            parts["interest"][found] *= ~known.is_met(pair)
+            change = self.model.trust.changes(known.features(pair))
+            told = self.model.trust.parts(change, known.query[pair], answer.context)
             for name, values in told.items():
                 parts[name][found] += values
         _, never = pairs_of(known.barred, index, len(self.vectors))

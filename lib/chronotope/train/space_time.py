@@ -26,7 +26,7 @@ from chronotope.train.encoders import Variational, encoder
 from chronotope.train.inputs import Batch
 from chronotope.train.layers import SlotVectors, Vectors, Waves
 from chronotope.train.means import decayed_means, step_means
-from chronotope.train.memory import ABOUT, FEATURES, Memory, memory, nothing
+from chronotope.train.memory import ABOUT, FEATURES, OWN, Memory, memory, nothing
 from chronotope.train.moments import Moments
 from chronotope.train.recall import Recall
 from chronotope.train.scoring import Catalogue
@@ -35,7 +35,6 @@ from chronotope.train.trust import Trust
 
 ACTION_DIM, REGION_DIM = 8, 16
 LOG_DAY = 11.4  # log1p of a day in seconds: gaps and distances enter at about 1
-SEEN = list(FEATURES).index("seen")
 
 
 @dataclass(frozen=True)
@@ -164,17 +163,19 @@ class SpaceTime(nn.Module):
         if self.variational:
             state, divergence = self.variational(state)
         context = self.context(batch, self.dropout(state), known)
-        even = self.trust.scaled(known.features)
-        met, items = is_met(known), vectors.index_select(0, known.item)
-        recalled = self.recall(even, met, known.query, items, len(states))
+        own = self.trust.changes(known.own, slice(len(OWN)))
+        common = self.trust.changes(known.common, slice(len(OWN), None))
+        met, query = vectors.index_select(0, known.item[known.met]), known.query[known.met]
+        of_met = torch.cat([own, common.index_select(0, known.met)], dim=1)
+        recalled = self.recall(of_met, query, met, len(states))
         just = batch.previous_known[:, None]
         previous = vectors[batch.previous.clamp(min=0)] * (batch.previous >= 0)[:, None]
         place = self.waves(batch.at_last(batch.place)) * just
         means = [self.dropout(lately), self.told_by(long), self.told_by(short)]
         asked = [context, *means, recalled, previous, place]
         wanted = self.want(torch.cat(asked, dim=-1)) * self.has_sequence
-        familiar = (items * wanted.index_select(0, known.query)).sum(dim=1) * met
-        said = self.trust(even, context, known.query) - familiar
+        familiar = (met * wanted.index_select(0, query)).sum(dim=1)
+        said = self.trust(own, common, known.met, known.query, context).index_add(0, known.met, -familiar)
         return Answer(wanted, said, context, divergence)
 
     def gaps(self, batch: Batch, states: Tensor, own: Tensor) -> Tensor:
@@ -190,11 +191,6 @@ class SpaceTime(nn.Module):
         there = (batch.asked_region >= 0)[:, None]
         numbers = [just.float(), batch.slot_known[:, None].float(), gap, fresh, there.float(), known.about]
         return torch.cat([state, self.slot(batch.asked_slot), self.regions(batch.asked_region), *numbers], dim=-1)
-
-
-def is_met(known: Memory) -> Tensor:
-    """Whether the item of each pair is one that the user has met, as far as the query knows: [M] bool."""
-    return known.features[:, SEEN] > 0
 
 
 def scaled(amount: Tensor) -> Tensor:

@@ -101,9 +101,10 @@ class Trainer:
     def measure(self) -> None:
         """Show the model the scale of the memory features, on some batches."""
         some = islice(self.course.examples(self.course.training, self.seed), MEASURED_BATCHES)
-        features = [self.model.remember(self.whole_of(example), self.tables).features for example in some]
-        if features:
-            self.model.trust.measure(torch.cat(features))
+        known = [self.model.remember(self.whole_of(example), self.tables) for example in some]
+        if known:
+            every = [each.features(torch.arange(len(each.item), device=self.device)) for each in known]
+            self.model.trust.measure(torch.cat(every))
 
     @property
     def kept(self) -> SpaceTime:

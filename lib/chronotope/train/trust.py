@@ -5,7 +5,8 @@
 (after Cheng et al., "Wide & deep learning for recommender systems", DLRS 2016, section 3). An item of which memory
 knows nothing gets nothing.
 
-Letters: Q queries, M pairs, F features, C numbers of the context, H hidden units.
+Letters: Q queries, M pairs, m of them at items that the user has met, F features, O own ones, which come first and are
+zero but for these m, C numbers of the context, H hidden units.
 """
 
 from __future__ import annotations
@@ -45,26 +46,41 @@ class Trust(nn.Module):
             self.mean.copy_(features.mean(dim=0))
             self.deviation.copy_(features.std(dim=0) + 1e-3)
 
-    def scaled(self, features: Tensor) -> Tensor:
-        """Features [M, F] in standard deviations from their mean, none farther than `FARTHEST`."""
-        return (features - self.mean).div_(self.deviation).clamp_(-FARTHEST, FARTHEST)
+    def scaled(self, features: Tensor, columns: slice = slice(None)) -> Tensor:
+        """Some columns of features in standard deviations from their mean, none farther than `FARTHEST`: [M, ...]."""
+        return (features - self.mean[columns]).div_(self.deviation[columns]).clamp_(-FARTHEST, FARTHEST)
 
-    def forward(self, even: Tensor, context: Tensor, query: Tensor) -> Tensor:
-        """What scaled features [M, F] of pairs of the queries [M] add to the scores [M], in contexts [Q, C]."""
-        base, weigh = self.of_context(context), self.weigh(context)  # [Q, H], [Q, F]
-        nothing = self.phi(self.nothing(), base, weigh)
-        # On a CPU index_select copies whole rows, and adds up whole rows going back; indexing goes number by number.
-        of_query = [numbers.index_select(0, query) for numbers in (base, weigh)]
-        said: Tensor = self.phi(even, *of_query) - nothing[query]
-        return said
+    def changes(self, features: Tensor, columns: slice = slice(None)) -> Tensor:
+        """Scaled features less those of an item that memory cannot speak of, [M, ...]: zero for zero."""
+        return self.scaled(features, columns).sub_(self.nothing()[:, columns])
 
     def nothing(self) -> Tensor:
         """The scaled features of an item that memory cannot speak of, [1, F]."""
         return self.scaled(torch.zeros_like(self.mean)[None])
 
-    def phi(self, even: Tensor, base: Tensor, weigh: Tensor) -> Tensor:
-        """The function phi of features [M, F], or [1, F] for all; `base` [M, H], `weigh` [M, F] are the context's."""
-        return self.deep(self.of_features(even) + base) + (even * weigh).sum(dim=1)
+    def forward(self, own: Tensor, common: Tensor, met: Tensor, query: Tensor, context: Tensor) -> Tensor:
+        """What the features of pairs add to the scores, [M].
+
+        Args:
+            own: [m, O] as `changes` gives them; without them, two thirds of the features, most pairs cost a third.
+            common: [M, F - O] likewise.
+            met: [m] which pairs the own features are of.
+            query: [M] query of each pair.
+            context: [Q, C].
+
+        """
+        sizes = [own.shape[1], common.shape[1]]
+        into_own, into_common = torch.split_with_sizes(self.of_features.weight, sizes, dim=1)
+        weigh_own, weigh_common = torch.split_with_sizes(self.weigh(context), sizes, dim=1)
+        of_nothing = self.of_context(context) + self.of_features(self.nothing())  # [Q, H]
+        nothing = self.deep(of_nothing)
+        # On a CPU index_select copies whole rows, and adds up whole rows going back; indexing goes number by number.
+        first = of_nothing.index_select(0, query) + common @ into_common.T
+        first = first.index_add(0, met, own @ into_own.T)
+        alone = (common * weigh_common.index_select(0, query)).sum(dim=1)
+        alone = alone.index_add(0, met, (own * weigh_own.index_select(0, query[met])).sum(dim=1))
+        said: Tensor = self.deep(first) - nothing[query] + alone
+        return said
 
     def deep(self, first: Tensor) -> Tensor:
         """`w . z` of what comes into the first layer's units, [..., H] to [...]."""
@@ -72,17 +88,16 @@ class Trust(nn.Module):
         total: Tensor = self.last(self.dropout(functional.gelu(second)))[..., 0]
         return total
 
-    def parts(self, even: Tensor, context: Tensor, query: Tensor) -> Mapping[str, Tensor]:
-        """What each named part adds [M]; they sum to `forward`.
+    def parts(self, change: Tensor, query: Tensor, context: Tensor) -> Mapping[str, Tensor]:
+        """What each named part of all features [M, F], as `changes` gives them, adds [M]; they sum to `forward`.
 
         Parts are told one after the other, in their order, and each gets what the score then gains. What two parts say
         only together goes to the later one.
         """
         names = list(dict.fromkeys(self.parts_of))
         columns = [[n for n, part in enumerate(self.parts_of) if part == name] for name in names]
-        nothing, weigh = self.nothing(), self.weigh(context).index_select(0, query)
-        change = even - nothing
-        told = self.of_context(context).index_select(0, query) + self.of_features(nothing)
+        weigh = self.weigh(context).index_select(0, query)
+        told = self.of_context(context).index_select(0, query) + self.of_features(self.nothing())
         steps = [change[:, of_part] @ self.of_features.weight[:, of_part].T for of_part in columns]
         totals = self.deep(torch.stack([told, *steps], dim=1).cumsum(dim=1))  # [M, 1 + parts]
         alone = change * weigh
