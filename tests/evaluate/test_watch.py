@@ -8,7 +8,7 @@ import pytest
 
 from chronotope.config import load_settings
 from chronotope.evaluate.alarms import PROTOCOL, alarms
-from chronotope.evaluate.watch import Watched, watch
+from chronotope.evaluate.watch import Watched, makers, watch
 from tests.oracles import watch as oracle
 from tests.rows import frame
 
@@ -92,7 +92,8 @@ def test_a_first_night_is_measured_and_silent_about_what_it_cannot_compare(spark
     shares = {(row["model"], row["slice"]): (row["value"], row["n"])
               for row in made.collect() if row["metric"] == "share"}  # fmt: skip
     assert shares == {
-        ("night", "action=view"): (1.0, 40), ("night", "term=tea"): (1.0, 40), ("encoder", "bucket=0001"): (1.0, 40),
+        ("night", "action=view"): (1.0, 40), (makers("", defaults.interest)["term"], "term=tea"): (1.0, 40),
+        ("encoder", "bucket=0001"): (1.0, 40),
     }  # fmt: skip
 
 
@@ -168,6 +169,15 @@ def test_the_trailing_nights_are_pooled_by_users(spark, defaults, earlier):
     made = watched(spark, defaults, earlier=earlier.unionByName(more), events=usual(spark, action="buy"))
     wanted = oracle.psi({"buy": 40.0}, {"view": 41.0, "buy": 1.0}, 40, 42)
     assert figures(made)["psi_actions", "all"][0] == pytest.approx(wanted)
+
+
+def test_other_interest_settings_are_no_drift_of_people(spark, defaults, earlier):
+    interest = defaults.interest.model_copy(update={"half_life_short_days": 1.0})
+    made = watched(spark, defaults.model_copy(update={"interest": interest}), earlier=earlier,
+                   interests=interests(spark, "jazz"))  # fmt: skip
+    assert raised(made) == []
+    assert {name for name, _ in figures(made)} >= {"psi_actions", "psi_embeddings"}
+    assert ("psi_interests", "all") not in figures(made)
 
 
 def test_a_few_users_that_differ_by_chance_raise_nothing(spark, defaults, earlier):

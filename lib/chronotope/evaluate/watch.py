@@ -9,6 +9,8 @@ few hundred rows of each of theirs. A first night has nothing to be compared wit
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from chronotope.config import AlarmSettings, Settings
+from chronotope.config import AlarmSettings, InterestSettings, Settings
 from chronotope.evaluate.alarms import (
     ACTIONS,
     AGE,
@@ -35,7 +37,7 @@ from chronotope.evaluate.mixes import ACTION, BUCKET, TERM, mixes
 from chronotope.slots import end_of
 from chronotope.tables.runs import EVALUATIONS
 
-MODEL = "night"  # what stands for a model in rows that are about none
+MODEL = "night"  # what stands for a model in rows that depend on none
 PSI_OF = {ACTION: ACTIONS, TERM: INTERESTS, BUCKET: TEXTS}
 LIST = ("user_id", "daypart", "region")
 HOUR_S = 3600.0
@@ -89,7 +91,11 @@ def watch(of: Watched, settings: Settings, night: dt.date) -> DataFrame:
         *reject_shares(tonight[REJECTS], trailing, settings.alarms),
         *shares(tonight[WITHOUT_LIST], WITHOUT_LIST, settings.alarms.max_without_list_share),
         *shares(tonight[CHURN], CHURN, settings.alarms.max_churn_share),
-        *(each for about in PSI_OF for each in drifts(tonight[about], about, of.encoder, trailing, settings.alarms)),
+        *(
+            each
+            for about, made_by in makers(of.encoder, settings.interest).items()
+            for each in drifts(tonight[about], about, made_by, trailing, settings.alarms)
+        ),
     ]
     shared = {"model": MODEL, "protocol": PROTOCOL, "slice": "all", "low": None, "high": None, "night": night}
     rows = [tuple((shared | entry)[name] for name in EVALUATIONS.names) for entry in entries]
@@ -194,11 +200,16 @@ def shares(tonight: list[Row], metric: str, high: float) -> Iterator[Entry]:
             yield {"metric": metric, "value": row["value"] / row["n"], "high": high, "n": row["n"]}
 
 
-def drifts(tonight: list[Row], about: str, encoder: str, trailing: list[Row], alarms: AlarmSettings) -> Iterator[Entry]:
-    """The index of one mix where there are users on both sides, and the mix itself for the nights to come."""
+def makers(encoder: str, interest: InterestSettings) -> dict[str, str]:
+    """Who makes each mix: what two encoders make of a text, and two kinds of settings of interest, is not alike."""
+    settings = json.dumps(interest.model_dump(), sort_keys=True).encode()
+    return {ACTION: MODEL, TERM: f"interest {hashlib.sha256(settings).hexdigest()[:12]}", BUCKET: encoder}
+
+
+def drifts(tonight: list[Row], about: str, model: str, trailing: list[Row], alarms: AlarmSettings) -> Iterator[Entry]:
+    """The index of one mix of a model, where there are users on both sides, and the mix itself for nights to come."""
     if not tonight:
         return
-    model = encoder if about == BUCKET else MODEL  # vectors of two encoders are not alike
     now = Mix({row["bin"]: row["value"] for row in tonight}, tonight[0]["n"])
     then = trailing_mix(trailing, about, model)
     if then.users:

@@ -53,7 +53,11 @@ EVALUATIONS = Table(
     key=("model", "protocol", "slice", "metric", "night"),
     current="all",
     columns=(
-        Column("model", "string", "model_id, or the name of a yardstick; under watch `night`, or the texts' encoder"),
+        Column(
+            "model",
+            "string",
+            "model_id, or the name of a yardstick; under watch `night`, the encoder, or a digest of interest settings",
+        ),
         Column("protocol", "string", "tail_next, tail_morning, published, forecast or watch"),
         Column("slice", "string", "all, or column=value"),
         Column("metric", "string", "see chronotope.evaluate.metrics, and chronotope.evaluate.watch for protocol watch"),
