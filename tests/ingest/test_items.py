@@ -9,6 +9,7 @@ import json
 import pytest
 from pyspark.sql import functions as F
 
+from chronotope.errors import SourceError
 from chronotope.ingest.items import clean, items_of, script_of
 from chronotope.ingest.outcome import refused
 from chronotope.ingest.records import broken_rows, catalogue_of
@@ -36,9 +37,9 @@ SHELF = {
 }  # fmt: skip
 
 
-def shelf_items(spark, defaults, rows, shelf, tags=(), previous=None):
+def shelf_items(spark, defaults, rows, shelf, tags=(), previous=None, of=None):
     """The items rows of a log with a catalogue."""
-    of = source(**SHELF)
+    of = of or source(**SHELF)
     inputs = {
         "log": log(spark, rows),
         "shelf": spark.createDataFrame(list(shelf), "item string, title string, kind string, rank int"),
@@ -163,7 +164,7 @@ def test_nights_one_by_one_describe_items_as_one_pass_does(spark, defaults):
 
 
 def test_whether_an_item_can_be_had_is_what_was_said_last_and_describes_nothing(spark, defaults):
-    of = source(items={"from": "log", "columns": {**KINDS, "available": "query"}})
+    of = source(items={"from": "log", "columns": {**KINDS, "available": "try_cast(query as boolean)"}})
     rows = [
         described_on(29, "tea", "Tea", query="true"), described_on(30, "tea", None, query="false"),
         described_on(29, "back", "Tea", query="0"), described_on(30, "back", "Tea"),
@@ -179,6 +180,26 @@ def test_whether_an_item_can_be_had_is_what_was_said_last_and_describes_nothing(
     }  # fmt: skip
     at_once = event_items(spark, defaults, rows, of)
     assert {name: row.available for name, row in at_once.items()} == {n: row.available for n, row in nights.items()}
+
+
+@pytest.mark.parametrize("says", ["query", "1", "cast(lat as double)"])
+def test_what_is_no_boolean_does_not_say_whether_an_item_can_be_had(spark, defaults, says):
+    of = source(items={"from": "log", "columns": {**KINDS, "available": says}})
+    with pytest.raises(
+        SourceError, match=r"items.columns.available \(.*\) gives (string|int|double); make it a boolean"
+    ):
+        event_items(spark, defaults, [{}], of)
+
+
+def test_a_catalogue_that_is_there_whole_tells_what_can_be_had(spark, defaults):
+    columns = {**SHELF["items"]["columns"], "available": "rank > 0"}
+    of = source(**SHELF | {"items": SHELF["items"] | {"columns": columns}})
+    before = [{"item_id": f"s:{name}", "text": "tea", "available": False} for name in ("back", "unsaid", "i1", "out")]
+    shelf = [("back", "tea", "k", 1), ("unsaid", "tea", "k", None), ("sold_out", "tea", "k", 0)]
+    items = shelf_items(spark, defaults, [{}], shelf, previous=frame(spark, "items", before), of=of)
+    assert {name: row.available for name, row in items.items()} == {
+        "s:back": True, "s:unsaid": None, "s:sold_out": False,
+    }, "what it leaves out, sold or not, is as it was"  # fmt: skip
 
 
 def test_a_catalogue_that_is_there_whole_replaces_what_it_said_before(spark, defaults):

@@ -65,6 +65,14 @@ def test_a_model_that_lacks_a_count_is_none_and_a_warning_says_what_is_lost(stor
     assert "no list is made: no usable model in" in caplog.text
 
 
+def test_a_model_from_before_items_could_be_gone_knows_of_none(stored, tmp_path):
+    write_model(tmp_path / "m", stored)
+    arrays = load_file(tmp_path / "m" / ARRAYS)
+    del arrays["gone"]
+    save_file(arrays, tmp_path / "m" / ARRAYS)
+    assert not read_model(tmp_path / "m").catalogue.gone.any()
+
+
 def test_equal_models_are_equal_bytes(stored, tmp_path):
     for name in ("m", "n"):
         write_model(tmp_path / name, stored)

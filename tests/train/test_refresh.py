@@ -43,6 +43,7 @@ def only(known, items):
         lon=known.lon[items],
         region=known.region[items],
         embedding=known.embedding[items],
+        gone=known.gone[items],
         popularity=known.popularity[:, items],
         transitions=known.transitions[items][:, items],
         visitors=known.visitors[items],

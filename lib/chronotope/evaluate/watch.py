@@ -73,9 +73,10 @@ def watch(of: Watched, settings: Settings, night: dt.date) -> DataFrame:
     - `list_churn`: of the items on these users' lists, those that were not on last night's list for the same user,
       daypart and region; lists that were not there last night are left out.
     - `psi_actions`, `psi_interests`, `psi_embeddings`: drift against the trailing nights, see
-      `chronotope.evaluate.drift`, of the actions of the night's events, of the short interests of their users by term,
-      and of the texts of their items by bucket; and the mixes themselves, metric `share`, for the nights to come. Too
-      much is more than `max_psi` and more than chance would do.
+      `chronotope.evaluate.drift`, of the actions of the night's events, of the short interests of their users by term
+      (as the same settings of interest made them), and of the texts of their items by bucket (of the same encoder); and
+      the mixes themselves, metric `share`, for the nights to come. Too much is more than `max_psi` and more than chance
+      would do.
 
     `n` counts records, users, list places, or users of a mix. Only users with events are counted, so the cost follows
     the day. What comes to the driver is a row per source and `mixes.KEPT_BINS` rows per mix, of each trailing night.
@@ -207,7 +208,7 @@ def makers(encoder: str, interest: InterestSettings) -> dict[str, str]:
 
 
 def drifts(tonight: list[Row], about: str, model: str, trailing: list[Row], alarms: AlarmSettings) -> Iterator[Entry]:
-    """The index of one mix of a model, where there are users on both sides, and the mix itself for nights to come."""
+    """The index of one mix beside others by its maker, where both sides have users; the mix itself for later nights."""
     if not tonight:
         return
     now = Mix({row["bin"]: row["value"] for row in tonight}, tonight[0]["n"])

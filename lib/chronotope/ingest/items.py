@@ -37,8 +37,8 @@ def items_of(
 
     Nights one by one give the rows of one pass over all of their records, where records have an arrival day: a night's
     description takes the place of one that says no more (`says`). A catalogue that is delivered whole is all that there
-    is to say: what it says of an item takes the place of what it said before. Whether an item is `available` is what
-    was last said of that, by whatever row.
+    is to say: what it says of an item takes the place of what it said before. Whether an item is `available` is, apart
+    from that, what was last said of it, by whatever row.
     """
     events = judged.where((F.col("outcome") == "accepted") & F.col("item_id").isNotNull())
     if source.items is None or catalogue is not None:
@@ -110,7 +110,7 @@ def changed(items: DataFrame, previous: DataFrame, whole: bool) -> DataFrame:
     merged = {name: F.when(kept, F.col(f"old_{name}")).otherwise(F.col(name)) for name in fields}
     merged |= {
         "first_seen": F.least("first_seen", "old_first_seen"),
-        "available": F.coalesce("available", "old_available"),
+        "available": F.coalesce("available", F.when(kept | F.lit(not whole), F.col("old_available"))),
     }
     joined = joined.withColumns(merged)
     same = F.lit(True)

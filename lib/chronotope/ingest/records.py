@@ -183,9 +183,22 @@ def item_struct(frame: DataFrame, source: Source, described: bool = False) -> Co
     for name in ITEM_FIELDS:
         known = sql[name] is not None
         value = evaluated(frame, sql[name], f"{source.name}: items.columns.{name}", rules.origin) if known else None
+        if name == "available" and value is not None:
+            check_boolean(frame, value, f"{source.name}: items.columns.{name} ({sql[name]})")
         fields.append(text_of(value).alias(name))
     order = evaluated(frame, rules.order or "cast(null as string)", f"{source.name}: items.order", rules.origin)
     return F.struct(*fields, order.alias("order"))
+
+
+def check_boolean(frame: DataFrame, value: Column, place: str) -> None:
+    """Refuse a value that is not true, false or null.
+
+    Raises:
+        SourceError: naming the expression and what it gives.
+    """
+    kind = frame.select(value).schema[0].dataType.simpleString()
+    if kind not in ("boolean", "void"):
+        raise SourceError(f"{place} gives {kind}; make it a boolean, as in stock > 0")
 
 
 def prepared(inputs: Mapping[str, DataFrame], source: Source, name: str) -> DataFrame:

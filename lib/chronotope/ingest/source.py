@@ -55,8 +55,9 @@ items:                           #   without it, items have ids only
     lat: lat
     lon: lon
     region: city
-    available: stock > 0         #   BOOLEAN: false while nobody can have it. What was last said of it counts; lists go
-                                 #   by what was said up to the last refresh night (night.refresh_days)
+    available: stock > 0         #   BOOLEAN: false while nobody can have it; lists go by what was said up to the last
+                                 #   refresh night (night.refresh_days). Null says nothing, and so does a catalogue
+                                 #   that leaves an item out
 time_zones:                      #   region -> IANA name, for records without offset or zone of their own; * is the rest
   "*": Europe/London
 settings:                        #   what differs from conf/chronotope.yaml for this log
@@ -67,6 +68,7 @@ Several rows of one item: one with text and place goes first, then one with a te
 then the latest arrival day, the largest `order` (where there is none: the newest event), then the largest values of the
 columns; the choice never depends on the order of rows. A night chooses between its own rows and what the nights before
 knew of the item in the same way, its own being later; but a catalogue without `{day}` replaces what it said before.
+Whether an item is `available` is told by the last row, by arrival day and `order`, that says so (true before false).
 ANSI SQL is on, so write try_cast, try_to_timestamp and try_divide: a record that cannot be cast must become a refused
 record and not end the night.
 

@@ -48,7 +48,8 @@ class Candidates:
         n_regions = 1 + len(self.catalogue.regions)
         pairs, pair = np.unique(queries.user * n_regions + queries.region + 1, return_inverse=True)
         mask |= self.of_user(users, pairs // n_regions, pairs % n_regions - 1)[pair]
-        return never_empty(mask & self.offered, None if hidden is None else hidden[queries.user], self.offered)
+        mask &= self.offered
+        return never_empty(mask, None if hidden is None else hidden[queries.user], self.offered)
 
     def of_user(self, users: Users, user: Ints, region: Ints) -> Bools:
         """The candidates that do not depend on the daypart, [P, N]: what users met in regions, and its neighbours."""

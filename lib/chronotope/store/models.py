@@ -91,6 +91,7 @@ def read_model(folder: Path) -> StoredModel:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
         arrays = load_arrays(folder / ARRAYS)
+        arrays.setdefault("gone", np.zeros(len(names["item_ids"]), bool))  # models of before know of none
         dense = {name: arrays[name] for name in DENSE}
         matrices = {name: matrix_of(arrays, name) for name in SPARSE}
         return StoredModel(about, read_tensors(folder / WEIGHTS), Catalogue(**names, **dense, **matrices))

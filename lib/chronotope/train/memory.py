@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from chronotope.train.barred import Barred, nothing_barred
 from chronotope.train.inputs import Batch
@@ -55,7 +56,8 @@ OWN = {
     "hours_ago": "recent",
 }
 COMMON = {**{f"category_{name}": "taste" for name in BY_CATEGORY}, **EVERYBODY}
-# Feature: the named part of the score that it belongs to; those come first that are zero where nobody met the item.
+# Feature: the named part of the score that it belongs to; those come first that are zero where the user has not met
+# the item.
 FEATURES = {**OWN, **COMMON}
 
 
@@ -73,11 +75,17 @@ class Memory:
 
     def features(self, pairs: Tensor) -> Tensor:
         """All features of some of the pairs, [P, F]."""
-        return torch.cat([spread(self.own, self.met, len(self.item))[pairs], self.common[pairs]], dim=1)
+        none = functional.pad(self.own, (0, 0, 0, 1))  # the last row, which is number -1, too
+        return torch.cat([none[self.place()[pairs]], self.common[pairs]], dim=1)
 
     def is_met(self, pairs: Tensor) -> Tensor:
         """Whether some of the pairs are at an item that the user has met: [P] bool."""
-        return spread(torch.ones_like(self.met, dtype=torch.bool), self.met, len(self.item))[pairs]
+        return self.place()[pairs] >= 0
+
+    def place(self) -> Tensor:
+        """Where each pair stands among those that are `met`, [M]; -1 for none."""
+        nowhere = torch.full_like(self.item, -1)
+        return nowhere.index_copy(0, self.met, torch.arange(len(self.met), device=nowhere.device))
 
 
 @torch.no_grad()
@@ -113,11 +121,6 @@ def nothing(batch: Batch) -> Memory:
     own, common = torch.empty(0, len(OWN), device=device), torch.empty(0, len(COMMON), device=device)
     about = torch.zeros(len(batch.user), len(ABOUT), device=device)
     return Memory(none, none, none, own, common, about, nothing_barred(device))
-
-
-def spread(values: Tensor, at: Tensor, n: int) -> Tensor:
-    """Values [m, ...] put at some places of n, zeros at the others: [n, ...]."""
-    return values.new_zeros(n, *values.shape[1:]).index_copy(0, at, values)
 
 
 def chunks(batch: Batch) -> Iterator[tuple[Tensor, int]]:

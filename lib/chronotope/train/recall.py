@@ -25,7 +25,7 @@ class Recall(nn.Module):
         """The weighted means [Q, D] of the vectors [m, D] of the items met; zeros where there is none.
 
         Args:
-            features: [m, F], scaled.
+            features: [m, F], scaled; a softmax does not see what is taken from all of them.
             query: [m] query of each pair.
             vectors: [m, D] of the pairs' items.
             n_queries: Q.

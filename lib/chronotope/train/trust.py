@@ -62,7 +62,7 @@ class Trust(nn.Module):
         """What the features of pairs add to the scores, [M].
 
         Args:
-            own: [m, O] as `changes` gives them; without them, two thirds of the features, most pairs cost a third.
+            own: [m, O] as `changes` gives them: of the features these are most, and most pairs have none.
             common: [M, F - O] likewise.
             met: [m] which pairs the own features are of.
             query: [M] query of each pair.
