@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy import sparse
 
-from chronotope.recommend.candidates import Candidates, most_popular, never_empty
+from chronotope.recommend.candidates import Candidates, never_empty
 from chronotope.train.batches import users_of
 from chronotope.train.scoring import Queries
 from tests.oracles.recommend import may_stand
@@ -106,11 +105,6 @@ def test_a_region_without_items_is_not_empty():
 
 def test_a_step_on_an_unknown_item_is_no_candidate():
     assert names(ITEMS, [{"item_id": "unheard of"}]) == {"a", "c"}
-
-
-def test_most_popular_breaks_ties_by_column_and_keeps_rows_apart():
-    counts = sparse.csr_matrix(np.array([[2, 0, 5, 2], [0, 1, 0, 0]], np.float32))
-    assert most_popular(counts, 2).toarray().tolist() == [[2, 0, 5, 0], [0, 1, 0, 0]]
 
 
 def test_never_empty_without_hidden_items_opens_empty_rows_only():

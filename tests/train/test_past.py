@@ -11,7 +11,7 @@ from scipy import sparse
 
 from chronotope.train import past
 from chronotope.train.loading import load_parquet
-from chronotope.train.past import MOST_ERAS, Sum, eras, likeliest, spread
+from chronotope.train.past import MOST_ERAS, Sum, eras, largest_of_rows, spread
 from chronotope.train.scoring import MOST_FOLLOWERS
 from chronotope.train.tables import item_tables
 from tests.oracles import train as oracle
@@ -107,11 +107,16 @@ def test_of_an_items_followers_those_are_kept_that_a_catalogue_keeps():
     followed = np.zeros((3, MOST_FOLLOWERS + 9), np.float32)
     followed[0] = 2  # all equal: the first columns stay
     followed[2, 5:] = np.arange(MOST_FOLLOWERS + 4)  # one zero, and the four that follow it are the rarest
-    kept = likeliest(sparse.csr_matrix(followed)).toarray()
+    kept = largest_of_rows(sparse.csr_matrix(followed), MOST_FOLLOWERS).toarray()
     assert (kept[0] > 0).nonzero()[0].tolist() == list(range(MOST_FOLLOWERS))
     assert (kept[1] == 0).all()
     assert (kept[2] > 0).nonzero()[0].tolist() == list(range(9, MOST_FOLLOWERS + 9))
     assert (kept[2, 9:] == followed[2, 9:]).all()
+
+
+def test_the_largest_of_rows_break_ties_by_column_and_rows_stay_apart():
+    counts = sparse.csr_matrix(np.array([[2, 0, 5, 2], [0, 1, 0, 0]], np.float32))
+    assert largest_of_rows(counts, 2).toarray().tolist() == [[2, 0, 5, 0], [0, 1, 0, 0]]
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(1, 9)), max_size=6), max_size=8))

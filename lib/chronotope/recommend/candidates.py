@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from chronotope.recommend.neighbours import Neighbours
+from chronotope.train.past import largest_of_rows
 from chronotope.train.scoring import Bools, Catalogue, Ints, Queries, Users
 
 
@@ -30,8 +31,8 @@ class Candidates:
         n_dayparts = len(catalogue.dayparts)
         summed = sparse.kron(sparse.eye(1 + len(catalogue.regions)), np.ones((1, n_dayparts)), format="csr")
         popularity = catalogue.popularity @ sparse.diags(self.offered.astype(np.float32), format="csr")
-        self.popular_by_daypart = most_popular(popularity, popular_size)
-        self.popular = most_popular(summed @ popularity, popular_size)
+        self.popular_by_daypart = largest_of_rows(popularity, popular_size)
+        self.popular = largest_of_rows(summed @ popularity, popular_size)
         self.neighbours = Neighbours(catalogue, near_m)
 
     def mask(self, users: Users, queries: Queries, hidden: Bools | None) -> Bools:
@@ -88,14 +89,3 @@ def never_empty(mask: Bools, hidden: Bools | None, offered: Bools) -> Bools:
         left[empty] = offered if hidden is None else offered > hidden[empty]
         left[~left.any(axis=1)] = offered
     return left
-
-
-def most_popular(popularity: sparse.csr_matrix, size: int) -> sparse.csr_matrix:
-    """The `size` largest entries of each row, ties by column; the others become absent."""
-    counts = sparse.csr_matrix(popularity, copy=True)
-    counts.sort_indices()
-    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    order = np.lexsort((counts.indices, -counts.data, row))
-    place: Ints = np.arange(order.size) - counts.indptr[row]  # rank within its row, as rows stay together
-    kept = order[place < size]
-    return sparse.csr_matrix((counts.data[kept], (row[kept], counts.indices[kept])), shape=counts.shape)

@@ -94,16 +94,18 @@ class Sum:
 def as_of(moment: float, totals: Sequence[sparse.csr_matrix]) -> Counted:
     """Popularity, transitions, visitors [1, N] and what is trending [1, N], as counted by a moment."""
     popularity, transitions, visitors, trending = (total.astype(np.float32).tocsr() for total in totals)
-    return Counted(moment, popularity, likeliest(transitions), visitors.toarray()[0], trending.toarray()[0])
+    return Counted(
+        moment, popularity, largest_of_rows(transitions, MOST_FOLLOWERS), visitors.toarray()[0], trending.toarray()[0]
+    )
 
 
-def likeliest(transitions: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The followers [N, N] that a catalogue would keep: the `MOST_FOLLOWERS` of each row, ties by column."""
-    entries = transitions.tocoo()
+def largest_of_rows(counts: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """The `most` largest entries of each row, ties by column; the others become absent."""
+    entries = counts.tocoo()
     order = np.lexsort((entries.col, -entries.data, entries.row))
     row = entries.row[order]
-    kept = order[np.arange(len(row)) - np.searchsorted(row, row) < MOST_FOLLOWERS]
-    return sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=transitions.shape)
+    kept = order[np.arange(len(row)) - np.searchsorted(row, row) < most]
+    return sparse.csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=counts.shape)
 
 
 def halved(age_s: npt.ArrayLike) -> Doubles:
