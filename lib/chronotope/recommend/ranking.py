@@ -53,10 +53,10 @@ def ranked(
         raise ModelError(f"model {scorer.model_id} gives a score that is no number: train it again")
     shortlist = largest(scores, mask, max(k, shortlist_size))  # [Q, M]
     there = np.take_along_axis(mask, shortlist, axis=1)
-    may_win = close_to_best(np.take_along_axis(scores, shortlist, axis=1), there, k)
-    shortlist, there = shortlist[:, :may_win], there[:, :may_win]
+    there = may_be_shown(np.take_along_axis(scores, shortlist, axis=1), there, k)
+    shortlist = shortlist[:, : there.shape[1]]
     shortlist = shortlist if among is None else among[shortlist]
-    given = scorer.parts(states, users, queries, shortlist, among)
+    given = scorer.parts(states, users, queries, np.where(there, shortlist, -1), among)
     parts = {name: rounded(values) for name, values in given.items()}
     totals = rounded(np.sum(list(parts.values()), axis=0))
     order = np.lexsort((shortlist, np.where(there, -totals, np.inf)), axis=-1)[:, :k]
@@ -72,18 +72,20 @@ def ranked(
     )
 
 
-def close_to_best(scores: Floats, there: Bools, k: int) -> int:
-    """How many places of the shortlists [Q, M], largest scores first, hold all that may be among the `k` best.
+def may_be_shown(scores: Floats, there: Bools, k: int) -> Bools:
+    """Which of those that are `there` in shortlists [Q, M], largest scores first, may be among the `k` best: [Q, L].
 
-    >>> close_to_best(np.array([[3.0, 2.0, 1.9999, 1.0]], np.float32), np.ones((1, 4), bool), k=2)
-    3
+    The last places, which hold none in any list, are left out.
+
+    >>> scores = np.array([[3.0, 2.0, 1.9999, 1.0], [3.0, 2.0, 1.0, 1.0]], np.float32)
+    >>> may_be_shown(scores, np.ones((2, 4), bool), k=2).tolist()
+    [[True, True, True], [True, True, False]]
     """
-    size: int = scores.shape[1]
-    if size <= k:
-        return size
-    least = np.where(there[:, k - 1], scores[:, k - 1] - 2 * AGREEMENT, np.inf)  # what is not there is not shown
-    close = there & (scores >= least[:, None])
-    return max(k, int(close.sum(axis=1).max(initial=0)))
+    if scores.shape[1] <= k:
+        return there
+    least = np.where(there[:, k - 1], scores[:, k - 1] - 2 * AGREEMENT, -np.inf)
+    close: Bools = there & (scores >= least[:, None])
+    return close[:, : max(k, int(close.sum(axis=1).max(initial=0)))]
 
 
 def rounded(values: Floats | Doubles) -> Doubles:

@@ -111,6 +111,7 @@ class SpaceTimeScorer:
         parts["interest"] += torch.einsum("qkd,qd->qk", self.vectors[index], answer.wanted)
         parts["popular"] += self.biases[index]
         pair, found = pairs_of(known, index, len(self.vectors))
+        found &= there
         if found.any():
             pair = pair[found]
             parts["interest"][found] *= ~known.is_met(pair)
