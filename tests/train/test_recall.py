@@ -44,6 +44,15 @@ def test_without_own_items_nothing_is_recalled_and_gradients_are_finite():
     assert made.fit.weight.grad.tolist() == [[0.0] * F]
 
 
+def test_queries_without_own_items_take_nothing_from_those_that_have_some():
+    made, vectors = recall([1.0, 1.0, 1.0]), torch.ones(1, D, requires_grad=True)
+    found = made(torch.ones(1, F), torch.tensor([1]), vectors, 3)
+    found.sum().backward()
+    assert found.tolist() == [[0.0] * D, [1.0] * D, [0.0] * D]
+    assert vectors.grad.tolist() == [[1.0] * D]
+    assert made.fit.weight.grad.tolist() == [[0.0] * F]  # of one item the weight is 1, whatever fits
+
+
 def test_large_fits_do_not_overflow():
     made, vectors = recall([300.0, 0.0, 0.0]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     features = torch.tensor([[5.0, 0.0, 0.0], [-5.0, 0.0, 0.0]])

@@ -108,9 +108,11 @@ def changed(items: DataFrame, previous: DataFrame, whole: bool) -> DataFrame:
     joined = items.join(old, on="item_id", how="left")
     kept = says() < (F.least(says("old_"), F.lit(1)) if whole else says("old_"))
     merged = {name: F.when(kept, F.col(f"old_{name}")).otherwise(F.col(name)) for name in fields}
+    # A whole catalogue that describes an item anew, and says nothing of this, takes back what it said.
+    available_before = F.when(kept, F.col("old_available")) if whole else F.col("old_available")
     merged |= {
         "first_seen": F.least("first_seen", "old_first_seen"),
-        "available": F.coalesce("available", F.when(kept | F.lit(not whole), F.col("old_available"))),
+        "available": F.coalesce("available", available_before),
     }
     joined = joined.withColumns(merged)
     same = F.lit(True)

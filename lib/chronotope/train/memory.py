@@ -75,8 +75,8 @@ class Memory:
 
     def features(self, pairs: Tensor) -> Tensor:
         """All features of some of the pairs, [P, F]."""
-        none = functional.pad(self.own, (0, 0, 0, 1))  # the last row, which is number -1, too
-        return torch.cat([none[self.place()[pairs]], self.common[pairs]], dim=1)
+        padded = functional.pad(self.own, (0, 0, 0, 1))  # its last row, which is number -1, too, has none
+        return torch.cat([padded[self.place()[pairs]], self.common[pairs]], dim=1)
 
     def is_met(self, pairs: Tensor) -> Tensor:
         """Whether some of the pairs are at an item that the user has met: [P] bool."""
