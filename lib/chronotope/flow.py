@@ -36,7 +36,6 @@ FLOW: tuple[Stage, ...] = (
             "item_embeddings",
             "recommendations",
             "forecasts",
-            "models",
             "evaluations",
         ),
         ("evaluations", "feedback"),

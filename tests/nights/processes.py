@@ -160,7 +160,7 @@ def published(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table of a published night, by key; without what tells when and how long it ran."""
     rows = {}
     for name, table in TABLES.items():
-        key = ", ".join(table.key)
+        key = ", ".join(dict.fromkeys((*table.key, "night")))  # of a key there may be a row of each night
         rows[name] = select(snapshot, f"SELECT * FROM {name}_history WHERE night <= DATE '{snapshot.night}' "
                                       f"ORDER BY {key}").rows  # fmt: skip
     for row in rows["runs"]:

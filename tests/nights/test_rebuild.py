@@ -46,6 +46,9 @@ def assert_rebuild_equals(nights, folder, date):
     again = nights.elsewhere(folder / "rebuilt")
     made = again.run(date, "--rebuild", str(nights.tables))
     assert made.returncode == 0, made.stdout + made.stderr
+    model = open_snapshot(nights.tables).run["model"]
+    assert model.startswith("space_time"), "counting has no states that could differ"
+    assert all(users(nights, "SELECT array_length(state) AS user_id FROM user_states"))
     one, other = (standing(open_snapshot(tables)) for tables in (nights.tables, again.tables))
     assert {table for table, rows in one.items() if not rows} == set()
     assert differences(one, other)[:10] == []

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from datetime import date
 
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -22,7 +23,7 @@ from chronotope.store.sql import select
 from chronotope.tables import TABLES
 from tests.conftest import ROOT
 from tests.nights.conftest import KEPT_STEPS, LAST, REFRESH
-from tests.nights.processes import assert_same_night, kill_in_commit
+from tests.nights.processes import assert_same_night, is_close, kill_in_commit, published
 
 
 def rows(nights, sql):
@@ -126,6 +127,21 @@ def test_a_night_killed_while_it_is_published_again_is_finished_and_as_it_was(ni
     assert len(log) > len((nights.tables / LOG).read_text(encoding="utf-8").splitlines())
     assert not (again.tables / PLAN).exists()
     assert_same_night(again.tables, nights.tables)
+
+
+@pytest.mark.slow
+def test_nights_in_plain_parquet_have_the_rows_of_those_in_delta(nights, tmp_path):
+    plain = nights.elsewhere(tmp_path / "tables", settings=("night.format=parquet",))
+    for night, options in ((REFRESH, ()), (LAST, ()), (LAST, ("--from", "infer"))):  # the last one once more
+        ended = plain.run(night, *options)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = []  # all rows, without what stands for the settings in the names of models
+    for snapshot in (open_snapshot(plain.tables), open_snapshot(nights.tables)):
+        text = json.dumps(published(snapshot), default=str)
+        told.append(json.loads(text.replace(snapshot.run["config_digest"], "")))
+    assert is_close(*told)
+    lists = pq.read_table(plain.tables / "recommendations")
+    assert lists.num_rows == rows(plain, "SELECT count(*) AS n FROM recommendations_history")[0]["n"]
 
 
 @pytest.mark.slow

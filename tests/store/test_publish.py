@@ -12,10 +12,12 @@ import pytest
 
 from chronotope.errors import StoreError
 from chronotope.store.formats import FORMATS
+from chronotope.store.frames import read_files
 from chronotope.store.manifest import write_json
 from chronotope.store.publish import PLAN, plan_of, roll_forward
 from chronotope.store.snapshot import open_snapshot, snapshots
 from chronotope.store.sql import select
+from chronotope.tables import TABLES
 from tests.store.published import begin, day, publish, stage
 
 FIRST, SECOND = "2012-10-30", "2012-10-31"
@@ -81,6 +83,31 @@ def test_a_publication_killed_before_any_commit_is_finished_by_the_next_process(
         assert open_snapshot(tables_dir).night == day(SECOND)
         assert seen(tables_dir) == [["new", "old"], ["new"], ["new"]]
         assert not (tables_dir / PLAN).exists()
+
+
+def test_readers_of_a_night_see_it_as_it_was_while_it_is_published_again(spark, tmp_path, in_format):
+    name = in_format.night.format
+    planned = tmp_path / "planned"
+    publish(spark, planned, FIRST, in_format, {**tables_of(FIRST, "old"), "models": [{"model_id": "only before"}]})
+    night = stage(begin(spark, planned, FIRST, in_format), tables_of(FIRST, "again"))
+    write_json(planned / PLAN, plan_of(night))
+    for commits in range(5):  # three tables, the one that it no longer writes, then runs
+        tables_dir = tmp_path / f"killed-after-{commits}"
+        shutil.copytree(planned, tables_dir)
+        child = subprocess.run([sys.executable, "-c", DIES_AT, str(tables_dir), name, str(commits)], check=False)
+        assert child.returncode == -signal.SIGKILL
+        before = open_snapshot(tables_dir)
+        assert seen(tables_dir) == [["old"], ["old"], ["old"]]
+        assert [row["model_id"] for row in select(before, "SELECT model_id FROM models").rows] == ["only before"]
+        events = read_files(spark, TABLES["events"], tables_dir / "events", before.paths("events")[day(FIRST)])
+        assert [(row["event_id"], row["night"]) for row in events.collect()] == [("old", day(FIRST))]
+        begin(spark, tables_dir, SECOND, in_format)  # opening rolls forward
+        assert seen(tables_dir) == [["again"], ["again"], ["again"]]
+        assert select(open_snapshot(tables_dir), "SELECT model_id FROM models").rows == []
+        assert not list(tables_dir.rglob("_replaced"))
+        if name == "parquet":  # whoever reads the folder as it is
+            files = [list(tables_dir.glob(f"{table}/night=*/*/*.parquet")) for table in ("events", "models")]
+            assert [len(of) for of in files] == [1, 0]
 
 
 def test_rolling_forward_a_plan_that_was_carried_out_already_changes_nothing(spark, tmp_path, in_format):

@@ -44,7 +44,13 @@ def scorer(defaults):
 
 @pytest.fixture(
     scope="module",
-    params=[{"encoder": "lstm"}, {"encoder": "gru"}, {"encoder": "transformer"}, {"half_lives_steps": [1.0, 9.0]}],
+    params=[
+        {"encoder": "lstm"},
+        {"encoder": "gru"},
+        {"encoder": "transformer"},
+        {"half_lives_steps": [1.0, 9.0]},
+        {"kl_weight": 0.1},
+    ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
 def any_scorer(defaults, request):

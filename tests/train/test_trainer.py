@@ -50,6 +50,21 @@ def test_training_moves_every_weight_and_lowers_the_loss(defaults, tmp_path):
     assert losses[-1] < losses[0] - 0.05
 
 
+def test_no_step_is_taken_on_gradients_longer_than_the_most(defaults, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "MAX_GRADIENT", 1e-3)  # below any of theirs
+    trainer, lengths = trainer_of(defaults, tmp_path), []
+
+    def stepped(_self, _args, _kwargs):
+        for parameters in trainer.apart:
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            lengths.append(float(torch.nn.utils.get_total_norm(gradients)))
+
+    trainer.optimizer.register_step_pre_hook(stepped)
+    trainer.train(1)
+    assert lengths
+    assert lengths == pytest.approx([1e-3] * len(lengths), rel=1e-3)
+
+
 def test_each_epoch_leaves_its_share_of_the_rates(defaults, tmp_path):
     trainer = trainer_of(defaults, tmp_path, rate_decay=0.75)
     before = [group["lr"] for group in trainer.optimizer.param_groups]

@@ -1,4 +1,4 @@
-"""What the memory features read: additive counts of items and of successions, one summand per night."""
+"""Additive counts of items and of successions, one summand per night."""
 
 from __future__ import annotations
 

@@ -87,6 +87,10 @@ def replace_night(table: Table, root: Path, night: dt.date, attempt: str, files:
     return version
 
 
+def settle(root: Path) -> None:
+    """Nothing: versions keep their files until `store.vacuum` removes them."""
+
+
 def commit_night(handle: DeltaTable, table: Table, night: dt.date, application: str, files: Sequence[DataFile]) -> None:
     """One commit that replaces the partition `night` by the files and records the application's transaction."""
     handle.create_write_transaction(

@@ -32,6 +32,10 @@ class Format(Protocol):
         """Publish one night of one table; returns the version."""
         ...
 
+    def settle(self, root: Path) -> None:
+        """Remove what `replace_night` kept for the readers of the night as it was published before."""
+        ...
+
     def replace_files(
         self, table: Table, root: Path, attempt: str, added: Added, removed: Removed, same_rows: bool
     ) -> int:

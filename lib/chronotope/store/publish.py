@@ -97,6 +97,8 @@ def roll_forward(tables_dir: Path, of: Format) -> dt.date | None:
         files = [DataFile.from_dict(file) for file in part["files"]]
         versions[name] = of.replace_night(TABLES[name], tables_dir / name, night, part["attempt"], files)
     write_runs(tables_dir, of, plan, versions)
+    for name in (*plan["tables"], TABLES["runs"].name):
+        of.settle(tables_dir / name)
     path.unlink()
     return night
 

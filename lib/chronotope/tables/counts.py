@@ -1,4 +1,7 @@
-"""What the memory features and the yardsticks read: who met what, how often, when last, after what."""
+"""Who met what, how often, when last, and what followed what: what has been seen, where somebody usually is, queries.
+
+The model's memory is not made of these sums but of steps (`sessions`, `histories`), for it asks about any moment.
+"""
 
 from __future__ import annotations
 
